@@ -1,0 +1,50 @@
+package session
+
+import (
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
+	"github.com/gatehouse-auth/gatehouse/internal/user"
+)
+
+// OpenRequest asks for a new session of a user who has just been proved.
+type OpenRequest struct {
+	Tenant   *tenant.Tenant
+	Client   *tenant.Client
+	User     *user.User // with its registration for Client when there is one
+	AuthTime time.Time  // call.At when zero
+	AMR      []string   // RFC 8176 values, for example "pwd"
+	ACR      string
+	Scope    string
+	Binding  string // proved DPoP thumbprint
+	Device   string // known-device id to remember, "" for none
+}
+
+// RefreshRequest presents a refresh token.
+type RefreshRequest struct {
+	Tenant        *tenant.Tenant
+	Client        *tenant.Client
+	Authenticated bool // this face authenticated the client
+	Refresh       secret.Text
+	Access        secret.Text // the access token sent beside it, may be empty or rubbish
+	Proof         string      // thumbprint of a valid DPoP proof, "" for none
+}
+
+// Tokens answer an open or a refresh.
+type Tokens struct {
+	Access         secret.Text
+	AccessClaims   token.AccessClaims
+	Refresh        secret.Text
+	RefreshExpires time.Time // the earlier of idle and absolute expiry
+	Family         Family
+	Holder         Holder
+	Same           bool // the same pair was handed back and nothing was written
+}
+
+// Live is an authenticated caller: a valid access token whose session is live now.
+type Live struct {
+	Claims token.AccessClaims
+	Loaded Loaded
+}

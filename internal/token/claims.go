@@ -1,0 +1,29 @@
+package token
+
+import "time"
+
+// AccessClaims are the claims of a user's access token (RFC 9068 section 2.2, plus ours).
+type AccessClaims struct {
+	Issuer            string
+	TenantID          string // tid
+	Subject           string
+	Audience          []string
+	ClientID          string
+	ExpiresAt         time.Time
+	IssuedAt          time.Time
+	NotBefore         time.Time
+	ID                string // jti
+	SessionID         string // sid
+	Epoch             int64  // ep
+	Roles             []string
+	Scope             string
+	Email             string
+	EmailVerified     bool
+	PreferredUsername string
+	ApplicationID     string
+	AuthTime          time.Time
+	AMR               []string
+	ACR               string
+	Thumbprint        string         // cnf.jkt, "" when unbound
+	Extra             map[string]any // by configuration; reserved names are refused
+}

@@ -1,0 +1,80 @@
+// Package user owns people as the directory knows them: subject, identifiers, registrations and roles, links. It does not own
+// credentials, sign-up attempts or sessions.
+package user
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Status of a user.
+type Status string
+
+// The states. A deleted user is kept for a while and then erased.
+const (
+	Active   Status = "active"
+	Disabled Status = "disabled"
+	Deleted  Status = "deleted"
+)
+
+// User is a subject of one tenant.
+type User struct {
+	TenantID  string
+	ID        string // the sub claim
+	Status    Status
+	Epoch     int64 // raised to end every token of the user at once
+	Name      string
+	Locale    string
+	Data      json.RawMessage // free JSON object, nil when empty
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	DeletedAt time.Time // zero unless Deleted
+	PurgeAt   time.Time // zero unless Deleted
+	Version   int64
+
+	Identifiers  []Identifier
+	Registration *Registration // for the client the call named, nil when there is none
+}
+
+// IdentifierKind names what a person may type to say who they are.
+type IdentifierKind string
+
+// The kinds.
+const (
+	Email    IdentifierKind = "email"
+	Username IdentifierKind = "username"
+	Phone    IdentifierKind = "phone"
+	External IdentifierKind = "external"
+)
+
+// Identifier is unique by (tenant, kind, normalised value).
+type Identifier struct {
+	Kind        IdentifierKind
+	Value       string // normalised
+	Typed       string // as the person typed it
+	VerifiedAt  time.Time
+	VerifiedHow string // "mail", "reset", "import", …
+	Primary     bool
+}
+
+// Verified reports whether possession was ever proved.
+func (i Identifier) Verified() bool { return !i.VerifiedAt.IsZero() }
+
+// Registration is a user's membership of a client.
+type Registration struct {
+	ClientID  string
+	Roles     []string
+	Data      json.RawMessage
+	CreatedAt time.Time
+}
+
+// PrimaryEmail is the user's primary e-mail identifier, or the zero value.
+func (u *User) PrimaryEmail() Identifier {
+	var found Identifier
+	for _, i := range u.Identifiers {
+		if i.Kind == Email && (i.Primary || found.Value == "") {
+			found = i
+		}
+	}
+	return found
+}

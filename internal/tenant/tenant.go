@@ -120,20 +120,23 @@ type Client struct {
 
 // ClientSettings are stored as JSON. Field names are configuration names.
 type ClientSettings struct {
-	Alg              string   `json:"alg,omitempty"` // RS256 (default), ES256, EdDSA
-	Audience         []string `json:"audience,omitempty"`
-	RedirectURIs     []string `json:"redirect_uris,omitempty"`
-	AllowedOrigins   []string `json:"allowed_origins,omitempty"`
-	TokenDelivery    string   `json:"token_delivery,omitempty"` // both (default), cookie, bearer
-	AutoRegister     bool     `json:"auto_register,omitempty"`
-	Lives            Lives    `json:"lives"`
-	Roles            []string `json:"roles,omitempty"`              // every role that may be granted
-	DefaultRoles     []string `json:"default_roles,omitempty"`      // granted at registration
-	ClientAuth       bool     `json:"client_auth,omitempty"`        // refresh needs client authentication
-	Reusable         bool     `json:"reusable_refresh,omitempty"`   // FusionAuth's policy word; default is rotation
-	AfterVerifyURL   string   `json:"after_verify_url,omitempty"`   // where the proof page sends people
-	AfterResetURL    string   `json:"after_reset_url,omitempty"`    // where the reset page sends people
-	HandoffNoConfirm bool     `json:"handoff_no_confirm,omitempty"` // session codes without number match
+	Alg            string   `json:"alg,omitempty"` // RS256 (default), ES256, EdDSA
+	Audience       []string `json:"audience,omitempty"`
+	RedirectURIs   []string `json:"redirect_uris,omitempty"`
+	AllowedOrigins []string `json:"allowed_origins,omitempty"`
+	TokenDelivery  string   `json:"token_delivery,omitempty"` // both (default), cookie, bearer
+	AutoRegister   bool     `json:"auto_register,omitempty"`
+	Lives          Lives    `json:"lives"`
+	Roles          []string `json:"roles,omitempty"`            // every role that may be granted
+	DefaultRoles   []string `json:"default_roles,omitempty"`    // granted at registration
+	ClientAuth     bool     `json:"client_auth,omitempty"`      // refresh needs client authentication
+	Reusable       bool     `json:"reusable_refresh,omitempty"` // FusionAuth's policy word; default is rotation
+	AfterVerifyURL string   `json:"after_verify_url,omitempty"` // where the proof page sends people
+	AfterResetURL  string   `json:"after_reset_url,omitempty"`  // where the reset page sends people
+	// Claims adds claims to access tokens: name → "user.name", "user.locale", "user.data.<key>" or "registration.data.<key>". The name "*"
+	// with "user.data" spreads the whole object. Reserved claims are never overwritten, so no user can pass for a service.
+	Claims           map[string]string `json:"claims,omitempty"`
+	HandoffNoConfirm bool              `json:"handoff_no_confirm,omitempty"` // session codes without number match
 }
 
 // Effective is the tenant's policy narrowed to one client, with every default filled in.

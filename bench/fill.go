@@ -12,7 +12,7 @@ import (
 )
 
 // table is where sessions live; the fill copies one row many times with new ids and hashes.
-const table = "session_family"
+const table = "session"
 
 // freshDatabase makes an empty database on the server and gives its URL and the server's process id.
 func freshDatabase(ctx context.Context, admin, name string) (string, int, error) {
@@ -94,9 +94,9 @@ func copied(columns []string, id, hash string) []string {
 		switch c {
 		case "id":
 			out[i] = id
-		case "head_hash":
+		case "head":
 			out[i] = hash
-		case "pending_hash":
+		case "pending":
 			out[i] = "NULL"
 		default:
 			out[i] = "f." + c

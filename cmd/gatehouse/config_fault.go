@@ -36,11 +36,17 @@ func (e ConfigError) Error() string {
 // faultList collects faults and knows where each path was set.
 type faultList struct {
 	places map[string]string // "tenants[0].slug" → "gatehouse.yaml:12"
+	broken map[string]bool   // paths that could not be read, whose value says nothing more
 	list   ConfigError
 }
 
 // add notes a fault of the value at path. Messages never contain the value: it may be a secret in the wrong place.
 func (f *faultList) add(path, format string, args ...any) {
+	for p := path; p != ""; p = parent(p) {
+		if f.broken[p] {
+			return
+		}
+	}
 	f.list = append(f.list, configFault{Place: f.place(path), Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -50,9 +56,19 @@ func (f *faultList) place(path string) string {
 		if p, ok := f.places[path]; ok {
 			return p
 		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+		path = parent(path)
 	}
 	return ""
+}
+
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+
+// settle marks what is faulty until now as broken: checks that come later do not report its consequences.
+func (f *faultList) settle() {
+	f.broken = map[string]bool{}
+	for _, fault := range f.list {
+		f.broken[fault.Path] = true
+	}
 }
 
 func (f *faultList) err() error {

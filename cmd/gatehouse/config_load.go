@@ -40,6 +40,7 @@ func loadConfig(ctx context.Context, from sources, resolver *secretref.Resolver)
 		return nil, err
 	}
 	resolveSecrets(ctx, reflect.ValueOf(cfg).Elem(), "", &secretReader{resolver: resolver, faults: faults, dev: from.Dev})
+	faults.settle()
 	check(cfg, from.Dev, faults)
 	if err := faults.err(); err != nil {
 		return nil, err
@@ -54,9 +55,7 @@ func decodeLayers(layers []layer, faults *faultList) (*Config, error) {
 		if err := k.Load(l, nil); err != nil {
 			return nil, fmt.Errorf("merge configuration: %w", err)
 		}
-		for path := range l.places {
-			forget(faults.places, path)
-		}
+		forget(faults.places, l.places)
 		maps.Copy(faults.places, l.places)
 	}
 	cfg := &Config{}
@@ -64,11 +63,13 @@ func decodeLayers(layers []layer, faults *faultList) (*Config, error) {
 	return cfg, nil
 }
 
-// forget drops the elements of a list that a stronger layer replaces, so that a fault is not reported at the wrong place.
-func forget(places map[string]string, path string) {
+// forget drops the elements of lists that a stronger layer replaces, so that a fault is not reported at the wrong place.
+func forget(places, stronger map[string]string) {
 	for p := range places {
-		if strings.HasPrefix(p, path+"[") {
-			delete(places, p)
+		for at := parent(p); at != ""; at = parent(at) {
+			if _, replaced := stronger[at]; replaced && p[len(at)] == '[' {
+				delete(places, p)
+			}
 		}
 	}
 }

@@ -130,6 +130,11 @@ func (r *yamlReader) mapping(n *yaml.Node, path string, depth int) any {
 		}
 		out[k.Value] = r.value(v, join(path, k.Value), depth+1)
 	}
+	for key, v := range out {
+		if v == nil { // a heading with everything below it commented out: the default stays
+			delete(out, key)
+		}
+	}
 	return out
 }
 

@@ -101,7 +101,7 @@ func FuzzUnwrap(f *testing.F) {
 	f.Add(good)
 	f.Add(m[0].id[:])
 	f.Fuzz(func(t *testing.T, wrapped []byte) {
-		if plain, err := m.Unwrap("c", wrapped); err == nil && !bytes.Equal(wrapped, good) {
+		if plain, err := m.Unwrap("c", wrapped); err == nil && string(plain) != "key" { // each fuzzing process wraps its own seed
 			t.Fatalf("a made-up value unwraps: %x", plain)
 		}
 	})

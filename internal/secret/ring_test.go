@@ -158,7 +158,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(good)
 	f.Add([]byte{0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, sealed []byte) {
-		if plain, err := r.Open("a", nil, sealed); err == nil && !bytes.Equal(sealed, good) {
+		if plain, err := r.Open("a", nil, sealed); err == nil && string(plain) != "x" { // each fuzzing process seals its own seed
 			t.Fatalf("a made-up value opens: %x", plain)
 		}
 	})

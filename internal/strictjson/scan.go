@@ -17,6 +17,8 @@ type scanner struct {
 	pos   int
 	depth int      // levels still allowed
 	path  []string // names of our own fields and indexes on the way to pos
+
+	members *[]Member // where the members of the outermost object go, or nil
 }
 
 func (s *scanner) fail(problem string) *fault.Error {
@@ -86,6 +88,8 @@ func (s *scanner) nested(t reflect.Type, read func(reflect.Type) *fault.Error) *
 func (s *scanner) object(t reflect.Type) *fault.Error {
 	fields, elem := shape(t)
 	var seen keys
+	out := s.members
+	s.members = nil
 	if s.peek() == '}' {
 		s.pos++
 		return nil
@@ -109,8 +113,12 @@ func (s *scanner) object(t reflect.Type) *fault.Error {
 		if err := s.colon(); err != nil {
 			return err
 		}
+		start := s.pos
 		if err := s.value(inner); err != nil {
 			return err
+		}
+		if out != nil {
+			*out = append(*out, Member{Name: string(key), Value: s.data[start:s.pos]})
 		}
 		s.path = s.path[:len(s.path)-1]
 		if more, err := s.more('}'); err != nil || !more {

@@ -4,6 +4,7 @@
 package strictjson
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -22,6 +23,10 @@ const (
 	DefaultBytes = 64 << 10
 	DefaultDepth = 32
 )
+
+func (l Limits) filled() Limits {
+	return Limits{Bytes: cmp.Or(l.Bytes, DefaultBytes), Depth: cmp.Or(l.Depth, DefaultDepth)}
+}
 
 // Check reports whether data is exactly one strict JSON value within the limits (RFC 8259, narrowed as RFC 7493 advises). The error is a
 // *fault.Error of kind Invalid or TooLarge; it never repeats anything that was submitted.
@@ -49,14 +54,9 @@ func DecodeWithin(data []byte, into any, l Limits) error {
 }
 
 func check(data []byte, l Limits, into reflect.Type) error {
-	if l.Bytes == 0 {
-		l.Bytes = DefaultBytes
-	}
-	if l.Depth == 0 {
-		l.Depth = DefaultDepth
-	}
+	l = l.filled()
 	if len(data) > l.Bytes {
-		return fault.New(fault.TooLarge, fault.ReasonTooLarge, "the JSON document is too large")
+		return errTooLarge
 	}
 	s := scanner{data: data, depth: l.Depth}
 	if err := s.document(into); err != nil {

@@ -134,6 +134,37 @@ func TestDecodeNamesTheField(t *testing.T) {
 	}
 }
 
+func TestObject(t *testing.T) {
+	got, err := Object([]byte(` {"a":"x\u0041","b":[ "y","z" ],"c":-12,"d":{"e":{"a":1}},"f":true,"\u0067":null} `), Limits{})
+	if err != nil || len(got) != 6 {
+		t.Fatalf("%v %v", got, err)
+	}
+	a, _ := got[0].Text()
+	b, _ := got[1].Texts()
+	c, _ := got[2].Int()
+	f, ok := got[4].Bool()
+	if a != "xA" || len(b) != 2 || b[1] != "z" || c != -12 || !f || !ok || got[5].Name != "g" || string(got[3].Value) != `{"e":{"a":1}}` {
+		t.Errorf("got %+v", got)
+	}
+	for i, m := range got {
+		_, text := m.Text()
+		_, texts := m.Texts()
+		_, whole := m.Int()
+		_, truth := m.Bool()
+		if text != (i == 0) || texts != (i == 1) || whole != (i == 2) || truth != (i == 4) {
+			t.Errorf("%s passes for several types", m.Name)
+		}
+	}
+	for _, bad := range []string{`[]`, `"x"`, ``, `null`, `{"a":1,"a":1}`, `{}{}`} {
+		if _, err := Object([]byte(bad), Limits{}); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+	if _, ok := (Member{Value: []byte(`["a",null]`)}).Texts(); ok {
+		t.Error("null passed for a string")
+	}
+}
+
 // FuzzCheck holds the scanner against the decoder: whatever passes here is valid there and keeps its meaning.
 func FuzzCheck(f *testing.F) {
 	for _, s := range []string{`{"a":[1,-2.5e3,"\u00e9\ud83d\ude00",{"b":null}]}`, `{"a":1,"a":2}`, "\"\xff\"", `[[[[]]]]`, `"\ud800"`, `{"email":"x","age":1}`} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
 )
 
 // MaxBody is how many bytes a request body may have.
@@ -23,7 +25,10 @@ func Decode[T any](x *Exchange, into *T) error {
 	if err != nil {
 		return err
 	}
-	return strictDecode(body, into)
+	if start := bytes.TrimLeft(body, " \t\r\n"); len(start) == 0 || start[0] != '{' {
+		return fault.New(fault.Invalid, fault.ReasonMalformed, "the body must be one JSON object")
+	}
+	return strictjson.Decode(body, into)
 }
 
 // DecodeOptional is Decode for calls that may come without a body; then *into stays as it is.

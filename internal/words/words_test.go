@@ -37,7 +37,7 @@ func TestCataloguesAreComplete(t *testing.T) {
 
 // Every key spelled out in code exists, so that no page ever shows a key.
 func TestKeysInCodeExist(t *testing.T) {
-	used := regexp.MustCompile(`\.(?:Say|say)\("([a-z_.]+)"`)
+	used := regexp.MustCompile(`\.(?:Say|say)\("([a-z_.]+)"[,)]`)
 	seen := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !(strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".templ")) || strings.HasSuffix(path, "_test.go") {

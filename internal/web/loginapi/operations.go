@@ -85,7 +85,7 @@ func (a *API) publicOperations() []operation {
 		{
 			Route: logout, id: "logout", summary: "End the session and clear the cookies, with expired tokens too", in: LogoutBody{}, optIn: true,
 			params:  []param{clientHeader, refreshHeader},
-			answers: []answer{{http.StatusOK, LogoutAnswer{}, "the cookies are gone; ended says whether a session was asked to end and could be found"}},
+			answers: []answer{{http.StatusOK, LogoutAnswer{}, "always, whatever the tokens were worth; the cookies are cleared"}},
 			refuses: map[int]string{403: "cross_origin"},
 		},
 		a.fileOperation("/.well-known/jwks.json", "jwks", "The tenant's public keys (RFC 7517)", a.jwks),

@@ -109,7 +109,8 @@ func (a *API) ownOperations() []operation {
 	own := func(method, pattern string, h handler) web.Route {
 		return web.Route{Method: method, Pattern: pattern, Handle: a.signedIn(h), Bearer: true, SelfGuard: true}
 	}
-	const who, fresh = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled", "step_up_required, cross_origin"
+	const who, fresh = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled, client_gone, binding_mismatch",
+		"step_up_required, cross_origin"
 	return []operation{
 		{
 			Route: own(http.MethodGet, "/me", a.me), id: "me", summary: "Own profile",

@@ -88,8 +88,11 @@ type Person struct {
 
 // LogoutAnswer answers POST /logout.
 type LogoutAnswer struct {
-	Ended bool `json:"ended" doc:"the session the tokens name is over; false when it was to be kept or no token named one"`
+	Message string `json:"message" doc:"may be shown to a person"`
 }
+
+// loggedOut is the same whatever the tokens were worth.
+var loggedOut = LogoutAnswer{Message: "logged out"}
 
 // ResetAnswer answers POST /password/reset.
 type ResetAnswer struct {

@@ -85,7 +85,7 @@ func (a *API) publicOperations() []operation {
 		{
 			Route: logout, id: "logout", summary: "End the session and clear the cookies, with expired tokens too", in: LogoutBody{}, optIn: true,
 			params:  []param{clientHeader, refreshHeader},
-			answers: []answer{{http.StatusOK, LogoutAnswer{}, "the cookies are gone; ended says whether a session was asked to end and could be found"}},
+			answers: []answer{{http.StatusOK, LogoutAnswer{}, "always, whatever the tokens were worth; the cookies are cleared"}},
 			refuses: map[int]string{403: "cross_origin"},
 		},
 		a.fileOperation("/.well-known/jwks.json", "jwks", "The tenant's public keys (RFC 7517)", a.jwks),
@@ -109,7 +109,8 @@ func (a *API) ownOperations() []operation {
 	own := func(method, pattern string, h handler) web.Route {
 		return web.Route{Method: method, Pattern: pattern, Handle: a.signedIn(h), Bearer: true, SelfGuard: true}
 	}
-	const who, fresh = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled", "step_up_required, cross_origin"
+	const who, fresh = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled, client_gone, binding_mismatch",
+		"step_up_required, cross_origin"
 	return []operation{
 		{
 			Route: own(http.MethodGet, "/me", a.me), id: "me", summary: "Own profile",

@@ -84,10 +84,8 @@ func (a *API) logout(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	ended := false
 	if r.Revoke || r.All {
 		err = a.cfg.Sessions.Logout(x.R.Context(), x.Call, r)
-		ended = err == nil && !(r.Access.IsZero() && r.Refresh.IsZero())
 	}
 	if x.Guard() == nil {
 		if err := x.ClearTokens(); err != nil {
@@ -97,7 +95,7 @@ func (a *API) logout(x *web.Exchange) error {
 	if err != nil && web.Status(fault.From(err)) >= http.StatusTooManyRequests {
 		return err
 	}
-	return x.JSON(http.StatusOK, LogoutAnswer{Ended: ended})
+	return x.JSON(http.StatusOK, loggedOut)
 }
 
 // logoutRequest takes explicit tokens, else the cookies; a foreign page that can only ride on cookies is refused (logout CSRF).

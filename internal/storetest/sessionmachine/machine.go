@@ -24,8 +24,8 @@ func Machine(t *testing.T, w World) {
 		m := newMachine(rt, w)
 		rt.Repeat(map[string]func(*rapid.T){
 			"open": m.open, "send": m.send, "arrive": m.arrive, "deliver": m.deliver, "parallel": m.parallel, "steal": m.steal,
-			"thief": m.thief, "wait": m.wait, "wait long": m.waitLong, "revoke": m.revoke, "disable": m.disable, "epoch": m.raiseEpoch,
-			"logout": m.logout, "made up": m.madeUp, "dump": m.dump, "": m.successors,
+			"thief": m.thief, "wait": m.wait, "browse": m.browse, "browse on": m.browse, "rare": m.rare, "made up": m.madeUp,
+			"dump": m.dump, "": m.successors,
 		})
 	})
 }
@@ -242,6 +242,27 @@ func (m *machine) wait(rt *rapid.T) {
 
 func (m *machine) waitLong(rt *rapid.T) {
 	m.now = m.now.Add(time.Duration(rapid.IntRange(1, 30).Draw(rt, "hours")) * time.Hour)
+}
+
+// browse: a tab works for a while, sending only its refresh token; every reply arrives.
+func (m *machine) browse(rt *rapid.T) {
+	h := m.pick(rt)
+	for range rapid.IntRange(1, 12).Draw(rt, "refreshes") {
+		m.wait(rt)
+		got, ok := m.use(rt, h, request{refresh: h.jar}, h.binding)
+		if !ok {
+			return
+		}
+		h.access, h.jar = got.Access.Reveal(), got.Refresh.Reveal()
+	}
+}
+
+// rare: what ends families, kept rare so that most of them live to have a story.
+func (m *machine) rare(rt *rapid.T) {
+	acts := []func(*rapid.T){m.revoke, m.disable, m.raiseEpoch, m.logout, m.waitLong, m.waitLong}
+	if i := rapid.IntRange(0, 30).Draw(rt, "act"); i < len(acts) {
+		acts[i](rt)
+	}
 }
 
 func must(rt *rapid.T, err error) {

@@ -68,14 +68,11 @@ func (r *refreshing) unseal(l *Loaded, h hand) (string, error) {
 
 // stillGuarded reads the guard again; once a minute the same statement also notes that the session is in use.
 func (r *refreshing) stillGuarded(ctx context.Context, fam *Family) (bool, error) {
+	lastSeen := fam.LastSeen
 	if seenDue(fam, r.call.At) {
-		return r.s.store.Touch(ctx, *fam, r.call.At)
+		lastSeen = r.call.At
 	}
-	now, err := r.s.store.Load(ctx, Ref{TenantID: fam.TenantID, ID: fam.ID})
-	if notFound(err) {
-		return false, nil
-	}
-	return err == nil && now.Family.Version == fam.Version && !now.Family.Revoked(), err
+	return r.s.store.Touch(ctx, *fam, lastSeen)
 }
 
 // advance signs, swaps the new state in and answers after the commit.

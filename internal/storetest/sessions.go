@@ -74,6 +74,11 @@ func bareSession(s *scene) {
 		s.Fatalf("absent fields are there: %+v", l.Family)
 	}
 	s.same("holder", l.Holder, session.Holder{})
+	s.same("listed, since it never expires", s.page(f.Subject, "", 10, noon.Add(1_000_000*time.Hour)), []string{f.ID})
+	n, err := s.Sessions.Purge(s.ctx, s.tenant.ID, noon.Add(1_000_000*time.Hour), 10)
+	if s.ok(err); n != 0 {
+		s.Fatal("a family that never expires was purged")
+	}
 }
 
 func loadByHash(s *scene) {
@@ -186,8 +191,7 @@ func sessionText(s *scene) {
 	u := s.person(s.address())
 	for _, bad := range badTexts {
 		for _, put := range []func(*session.Family){
-			func(f *session.Family) { f.Agent = bad }, func(f *session.Family) { f.Scope = bad },
-			func(f *session.Family) { f.Audience = []string{"ok", bad} },
+			func(f *session.Family) { f.Agent = bad }, func(f *session.Family) { f.Scope = bad }, func(f *session.Family) { f.ClientID = bad },
 		} {
 			f := s.family(u)
 			put(&f)
@@ -342,7 +346,7 @@ func recordAlone(s *scene) {
 	s.same("event", all[len(all)-1], m.Events[0])
 	for _, bad := range badTexts {
 		m := s.mark()
-		m.Events[0].Detail = map[string]string{"a": bad}
+		m.Events[0].Trace = bad
 		s.refused(s.Sessions.Record(s.ctx, m.Record), fault.Invalid, "")
 		s.wrote(m, false)
 	}

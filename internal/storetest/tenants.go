@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
 
@@ -159,9 +160,8 @@ func tenantBadText(s *scene) {
 		t.Name = bad
 		m := s.mark()
 		s.refused(s.Tenants.Put(s.ctx, []tenant.Tenant{t}, nil, m.Record), fault.Invalid, "")
+		s.refused(s.Tenants.Put(s.ctx, nil, []tenant.Client{{TenantID: s.tenant.ID, ID: "x" + bad}}, m.Record), fault.Invalid, "")
 		s.wrote(m, false)
-		t.Name, t.Policy.Theme.LogoURL = "fine", bad
-		s.refused(s.Tenants.Put(s.ctx, []tenant.Tenant{t}, nil, m.Record), fault.Invalid, "")
 	}
 }
 
@@ -172,11 +172,14 @@ func removedClient(s *scene) {
 	stranger := far.opened(far.person(s.address()))
 	gone := s.opened(u)
 	stays := s.opened(u, inOther)
+	child := s.opened(u, inOther, func(f *session.Family) { f.ParentID = gone.ID })
 	m := s.mark()
+	s.refused(s.Tenants.RemoveClient(s.ctx, s.tenant.ID, "nothing", noon, m.Record), fault.NotFound, "")
+	s.wrote(m, false)
 	s.ok(s.Tenants.RemoveClient(s.ctx, s.tenant.ID, "app", noon.Add(time.Minute), m.Record))
 	s.wrote(m, true)
 	now := s.load(gone.ID).Family
-	s.ended(now.RevokedReason, gone)
+	s.ended(now.RevokedReason, gone, child)
 	if now.RevokedReason == "" || !now.RevokedAt.Equal(noon.Add(time.Minute)) {
 		s.Fatalf("revoked at %v for %q", now.RevokedAt, now.RevokedReason)
 	}

@@ -8,7 +8,7 @@ run: build
 	bin/gatehouse serve --dev --listen 127.0.0.1:8080 --data .data
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gatehouse ./cmd/gatehouse
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gatehouse ./cmd/gatehouse
 
 test:
 	@.ci/test

@@ -242,3 +242,21 @@ func unknownClient() *fault.Error {
 }
 
 func stack() string { return string(debug.Stack()) }
+
+// Language is the first language the caller's browser asks for, as a plain tag, "" for none: a hint for mails and pages, nothing more.
+func (x *Exchange) Language() string {
+	first, _, _ := strings.Cut(x.R.Header.Get("Accept-Language"), ",")
+	tag, _, _ := strings.Cut(first, ";")
+	tag = strings.TrimSpace(tag)
+	if len(tag) > 35 {
+		return ""
+	}
+	for i, part := range strings.Split(tag, "-") {
+		if len(part) < 2 || len(part) > 8 || i == 0 && len(part) > 3 || strings.Trim(part, alphanumeric) != "" {
+			return ""
+		}
+	}
+	return tag
+}
+
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -451,3 +451,15 @@ func TestHealth(t *testing.T) {
 		t.Error("a broken store must not look like a dead process")
 	}
 }
+
+func TestLanguage(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "de": "de", "de-DE,de;q=0.9": "de-DE", "*": "", "x": "", "en;q=0.1": "en", "zh-Hant-TW": "zh-Hant-TW", "en\"><": "", "german": "",
+		strings.Repeat("ab-", 20) + "ab": "",
+	} {
+		x := &Exchange{R: request("GET", "/", "", header{"Accept-Language": in})}
+		if got := x.Language(); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}

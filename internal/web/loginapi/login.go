@@ -1,6 +1,7 @@
 package loginapi
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/login"
@@ -24,7 +25,7 @@ func (a *API) password(x *web.Exchange) error {
 		return err
 	}
 	out, err := a.cfg.Logins.Password(x.R.Context(), x.Call, login.PasswordRequest{
-		Tenant: x.Tenant, Client: x.Client, Email: in.Email, Password: secret.NewText(in.Password),
+		Tenant: x.Tenant, Client: x.Client, Email: in.Email, Password: secret.NewText(in.Password), Locale: x.Language(),
 	})
 	if err != nil {
 		return err
@@ -65,7 +66,8 @@ func (a *API) register(x *web.Exchange) error {
 		return err
 	}
 	err := a.cfg.Logins.Register(x.R.Context(), x.Call, login.RegisterRequest{
-		Tenant: x.Tenant, Client: x.Client, Email: in.Email, Password: secret.NewText(in.Password), Name: in.Name, Locale: in.Locale,
+		Tenant: x.Tenant, Client: x.Client, Email: in.Email, Password: secret.NewText(in.Password), Name: in.Name,
+		Locale: cmp.Or(in.Locale, x.Language()),
 	})
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func mailRequest(x *web.Exchange) (login.MailRequest, error) {
 	if err := x.Resolve(in.ClientID); err != nil {
 		return login.MailRequest{}, err
 	}
-	return login.MailRequest{Tenant: x.Tenant, Client: x.Client, Email: in.Email}, needed("email", in.Email)
+	return login.MailRequest{Tenant: x.Tenant, Client: x.Client, Email: in.Email, Locale: x.Language()}, needed("email", in.Email)
 }
 
 func (a *API) reset(x *web.Exchange) error {

@@ -98,3 +98,11 @@ func (a *API) Routes() []web.Route {
 
 // Document is the OpenAPI 3.1 document.
 func (a *API) Document() []byte { return a.doc.body }
+
+// The services that stand behind this face.
+var (
+	_ Logins   = (*login.Service)(nil)
+	_ Profiles = (*login.Service)(nil)
+	_ Devices  = (*login.Service)(nil)
+	_ Sessions = (*session.Service)(nil)
+)

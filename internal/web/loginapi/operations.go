@@ -54,7 +54,7 @@ func (a *API) publicOperations() []operation {
 		{
 			Route: passwords, id: "loginPassword", summary: "Log in with e-mail and password", in: PasswordBody{},
 			params: []param{clientHeader, modeHeader}, answers: []answer{{http.StatusOK, LoginAnswer{}, "logged in; cookies unless the mode is bearer"}},
-			refuses: map[int]string{401: "invalid_credentials, email_unverified", 403: "locked, disabled, cross_origin"},
+			refuses: map[int]string{401: "invalid_credentials, email_unverified", 403: "locked, disabled, not_registered, cross_origin"},
 		},
 		{
 			Route: post("/register", a.register), id: "register", summary: "Ask for an account; the mailbox must be proved", in: RegisterBody{},

@@ -134,6 +134,8 @@ func TestLimitsAreExact(t *testing.T) {
 			_, err := w.login(w.call(""), w.shut, "ada@example.com", "a wrong password")
 			return err
 		})
+		_, err := w.login(w.call(""), w.shut, "ada@example.com", "a wrong password")
+		wantReason(t, "once more", err, fault.ReasonLimited)
 		if e := w.j.last(); e.Reason != "rate_limited" || e.Detail["limit"] != "password_account" {
 			t.Errorf("the refusal is recorded as %+v", e)
 		}

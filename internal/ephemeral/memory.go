@@ -151,24 +151,28 @@ func (s *shard) sweep(at time.Time) int {
 }
 
 // Take implements Limiter. Every shard concerned is locked, in ascending order, before the first charge is looked at: so that parallel
-// callers can neither see half a Take nor wait for one another in a circle.
+// callers can neither see half a Take nor wait for one another in a circle. Of several refusals the longest wait is told: whoever comes
+// back after a shorter one would only be refused again.
 func (m *Memory) Take(_ context.Context, charges []Charge, at time.Time) (Verdict, error) {
 	held := m.lockAll(charges)
 	defer m.unlockAll(held)
 	var few [8]time.Time // no allocation for the usual number of charges
 	before := few[:0]
+	var v Verdict
 	for i := range charges {
 		c := &charges[i]
 		tat := m.arrival(c)
 		next, ok, retry := GCRA(*tat, at, c.Limit)
-		if !ok {
-			m.putBack(charges[:i], before)
-			return Verdict{Refused: c.Name, RetryAfter: retry}, nil
+		if !ok && retry > v.RetryAfter {
+			v = Verdict{Refused: c.Name, RetryAfter: retry}
 		}
 		before = append(before, *tat)
 		*tat = next
 	}
-	return Verdict{}, nil
+	if v.Refused != "" {
+		m.putBack(charges, before)
+	}
+	return v, nil
 }
 
 // putBack restores the arrival times, last first, since one limit may be charged twice in one Take.

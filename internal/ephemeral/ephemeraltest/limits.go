@@ -3,6 +3,7 @@ package ephemeraltest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,6 +91,14 @@ func allOrNothing(t *testing.T, l ephemeral.Limiter) {
 	wantTake(t, l, 0, "", 0, wide, last)
 	wantTake(t, l, 0, "wide", 30*time.Second, wide)
 	wantTake(t, l, 0, "last", 30*time.Second, last)
+}
+
+// longestWait: of several refusals the one with the longest wait is told.
+func longestWait(t *testing.T, l ephemeral.Limiter) {
+	short, long := charge("short", "a", 1, time.Minute), charge("long", "a", 1, time.Hour)
+	wantTake(t, l, 0, "", 0, short, long)
+	wantTake(t, l, 0, "long", time.Hour, short, long)
+	wantTake(t, l, 0, "long", time.Hour, long, short)
 }
 
 // chargedTwice: the same limit twice in one call is two units, or none.
@@ -215,7 +224,8 @@ func randomSchedule(t *testing.T, l ephemeral.Limiter) {
 		at := noon
 		for range rapid.IntRange(1, 25).Draw(r, "steps") {
 			at = at.Add(time.Duration(rapid.IntRange(-100_000, 3_000_000).Draw(r, "step")) * time.Microsecond)
-			charges := rapid.SliceOfN(rapid.SampledFrom(limits), 1, 4).Draw(r, "charges")
+			charges := rapid.Permutation(limits).Draw(r, "charges")
+			charges = charges[:rapid.IntRange(1, len(charges)).Draw(r, "how many")]
 			if rapid.IntRange(0, 4).Draw(r, "verb") == 0 {
 				m.giveBack(charges)
 				if err := l.GiveBack(context.Background(), charges, at); err != nil {
@@ -223,9 +233,10 @@ func randomSchedule(t *testing.T, l ephemeral.Limiter) {
 				}
 				continue
 			}
-			want := m.take(charges, at)
-			if got, err := l.Take(context.Background(), charges, at); err != nil || got != want {
-				r.Fatalf("at noon+%v: got %+v, %v, want %+v", at.Sub(noon), got, err, want)
+			wait, waits := m.take(charges, at)
+			got, err := l.Take(context.Background(), charges, at)
+			if err != nil || got.RetryAfter != wait || waits[got.Refused] != wait {
+				r.Fatalf("at noon+%v: got %+v, %v, want one of %v", at.Sub(noon), got, err, waits)
 			}
 		}
 	})
@@ -234,24 +245,22 @@ func randomSchedule(t *testing.T, l ephemeral.Limiter) {
 // model keeps arrival times in microseconds, by limit name.
 type model map[string]int64
 
-func (m model) take(charges []ephemeral.Charge, at time.Time) ephemeral.Verdict {
-	next := model{}
-	for k, v := range m {
-		next[k] = v
-	}
-	now := at.UnixMicro()
+// take gives the longest wait, 0 when everything passes, and every refused limit's own.
+func (m model) take(charges []ephemeral.Charge, at time.Time) (longest time.Duration, waits map[string]time.Duration) {
+	next, now := model{}, at.UnixMicro()
+	waits = map[string]time.Duration{}
 	for _, c := range charges {
 		window := c.Limit.Window.Microseconds()
-		arrival := max(next[c.Name], now) + window/int64(c.Limit.N)
-		if early := arrival - now - window; early > 0 {
-			return ephemeral.Verdict{Refused: c.Name, RetryAfter: time.Duration(early) * time.Microsecond}
+		next[c.Name] = max(m[c.Name], now) + window/int64(c.Limit.N)
+		if early := next[c.Name] - now - window; early > 0 {
+			waits[c.Name] = time.Duration(early) * time.Microsecond
+			longest = max(longest, waits[c.Name])
 		}
-		next[c.Name] = arrival
 	}
-	for k, v := range next {
-		m[k] = v
+	if longest == 0 {
+		maps.Copy(m, next)
 	}
-	return ephemeral.Verdict{}
+	return longest, waits
 }
 
 func (m model) giveBack(charges []ephemeral.Charge) {

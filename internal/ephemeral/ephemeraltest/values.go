@@ -43,7 +43,7 @@ func Run(t *testing.T, open Open) {
 		test func(*testing.T, ephemeral.Limiter)
 	}{
 		{"burst and refill", burstAndRefill}, {"off", off}, {"names and keys apart", namesAndKeysApart}, {"all or nothing", allOrNothing},
-		{"charged twice", chargedTwice}, {"give back", giveBack}, {"give back nothing", giveBackNothing},
+		{"longest wait", longestWait}, {"charged twice", chargedTwice}, {"give back", giveBack}, {"give back nothing", giveBackNothing},
 		{"exact in parallel", exactInParallel}, {"all or nothing in parallel", allOrNothingInParallel},
 		{"give back in parallel", giveBackInParallel}, {"random schedule", randomSchedule},
 	} {

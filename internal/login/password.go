@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
@@ -43,6 +44,9 @@ func (s *Service) Password(ctx context.Context, call *audit.Call, req PasswordRe
 	out, err := s.tryPassword(ctx, call, &try)
 	for n := 1; n < openTries && fault.ReasonOf(err) == fault.ReasonUserChanged; n++ {
 		out, err = s.tryPassword(ctx, call, &try)
+	}
+	if fault.ReasonOf(err) == fault.ReasonUserChanged {
+		err = fault.Wrap(fault.Unavailable, fault.ReasonBusy, "this account is being changed, please try again", err).After(time.Second)
 	}
 	if !try.wrong {
 		s.giveBack(ctx, call, list)

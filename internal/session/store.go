@@ -24,7 +24,8 @@ type Store interface {
 	// family is still live and at that version: the guard re-read of a repeated hand-out.
 	Touch(ctx context.Context, f Family, lastSeen time.Time) (bool, error)
 	// Revoke ends the live families that match, writes a revocation for each beside rec, and gives them (id, client, subject). Children by
-	// ParentID end with their parent. Ending what is already ended is no error and gives none.
+	// ParentID end with their parent. Ending what is already ended is no error, gives none and writes
+	// nothing, rec included: of many callers that find a theft at once, one tells the owner.
 	Revoke(ctx context.Context, m Match, at time.Time, reason string, rec audit.Record) ([]Ended, error)
 	// List gives a subject's live sessions, newest first, after the cursor (a sid, "" for the first page).
 	List(ctx context.Context, q ListQuery) ([]Family, error)

@@ -41,7 +41,7 @@ func TestMailArrivesInTwoPartsOverSTARTTLS(t *testing.T) {
 		t.Error(diff)
 	}
 	head, parts := parts(t, got.data)
-	if head.Get("From") != `"Example Shop" <login@example.com>` || head.Get("Subject") != "Confirm your e-mail address for Example Shop" {
+	if head.Get("From") != `"Example Shop" <login@example.com>` || head.Get("Subject") != "Confirm your email address for Example Shop" {
 		t.Errorf("headers %v", head)
 	}
 	for kind, wants := range map[string][]string{

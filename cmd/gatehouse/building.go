@@ -22,7 +22,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/loginapi"
-	"github.com/gatehouse-auth/gatehouse/internal/web/pages"
 	"github.com/gatehouse-auth/gatehouse/internal/web/view"
 )
 

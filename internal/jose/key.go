@@ -89,11 +89,11 @@ func generateEd25519() (ed25519.PublicKey, crypto.Signer, error) {
 
 // ParsePrivate reads a PKCS #8 key that is to serve alg and nothing else.
 func ParsePrivate(kid, alg string, der []byte) (*PrivateKey, error) {
-	any, err := x509.ParsePKCS8PrivateKey(der)
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, ErrKey // the parser's text may quote the key
 	}
-	key, ok := any.(crypto.Signer)
+	key, ok := parsed.(crypto.Signer)
 	if !ok {
 		return nil, ErrKey
 	}

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -34,7 +35,8 @@ type Rules struct {
 	Types    []string      // accepted typ headers in lower case without "application/"; a token without typ has type ""
 	Issuer   string        // exact; "" accepts none
 	Audience string        // must be among aud; "" is no demand
-	Leeway   time.Duration // for the difference of clocks
+	Leeway   time.Duration // for the difference of clocks: all three instants
+	EarlyBy  time.Duration // more of it for nbf and iat alone: another node's clock may be ahead, but no token should live longer
 	MaxSize  int           // bytes; DefaultMaxSize when 0
 	AnyAge   bool          // accept expired tokens too: for logout, which must work with them
 }
@@ -93,9 +95,9 @@ func (r Rules) judge(t *Token, now time.Time) error {
 		return ErrIssuer
 	case r.Audience != "" && !slices.Contains(t.Audience, r.Audience):
 		return ErrAudience
-	case !t.NotBefore.IsZero() && now.Add(r.Leeway).Before(t.NotBefore):
+	case !t.NotBefore.IsZero() && now.Add(r.Leeway+r.EarlyBy).Before(t.NotBefore):
 		return ErrEarly
-	case !t.IssuedAt.IsZero() && now.Add(r.Leeway).Before(t.IssuedAt): // from the future: a clock or a forger is wrong
+	case !t.IssuedAt.IsZero() && now.Add(r.Leeway+r.EarlyBy).Before(t.IssuedAt): // from the future: a clock or a forger is wrong
 		return ErrEarly
 	case !t.IssuedAt.IsZero() && t.ExpiresAt.Before(t.IssuedAt):
 		return ErrClaims
@@ -117,11 +119,8 @@ func refuse(cause error) error {
 type header struct{ alg, kid, typ string }
 
 // open checks form and signature and gives the payload.
-func open(keys Keys, raw string, max int) (header, []byte, error) {
-	if max == 0 {
-		max = DefaultMaxSize
-	}
-	if len(raw) > max {
+func open(keys Keys, raw string, limit int) (header, []byte, error) {
+	if len(raw) > cmp.Or(limit, DefaultMaxSize) {
 		return header{}, nil, ErrMalformed
 	}
 	head, rest, ok1 := strings.Cut(raw, ".")

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -121,7 +122,7 @@ func (e *postgresEngine) with(ctx context.Context, fn func(t *pgConn) error) err
 		return unavailable(err)
 	}
 	defer c.Release()
-	t := pgConn{ctx: ctx, conn: c.Conn()}
+	t := pgConn{ctx: ctx, conn: c.Conn(), batch: &pgx.Batch{}}
 	return failed(fn(&t))
 }
 

@@ -13,9 +13,9 @@ import (
 type pgConn struct {
 	ctx   context.Context
 	conn  *pgx.Conn
-	batch pgx.Batch
-	tx    bool // a transaction was asked for
-	sent  bool // and has reached the server
+	batch *pgx.Batch // never nil; the driver keeps one that was sent
+	tx    bool       // a transaction was asked for
+	sent  bool       // and has reached the server
 }
 
 func (t *pgConn) begin(text string) {
@@ -80,8 +80,8 @@ func (t *pgConn) send(text string, args []any, read func(pgx.Rows) error) (pgcon
 	t.batch.Queue(text, args...)
 	before := t.batch.Len() - 1
 	t.sent = t.sent || t.tx
-	results := t.conn.SendBatch(t.ctx, &t.batch)
-	t.batch = pgx.Batch{}
+	results := t.conn.SendBatch(t.ctx, t.batch)
+	t.batch = &pgx.Batch{}
 	for range before {
 		if _, err := results.Exec(); err != nil {
 			_ = results.Close()

@@ -45,7 +45,7 @@ CREATE TABLE session (
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX session_user ON session (tenant_id, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX session_by_user ON session (tenant_id, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX session_subject ON session (tenant_id, subject, id);
 CREATE INDEX session_head ON session (tenant_id, head);
 CREATE INDEX session_pending ON session (tenant_id, pending) WHERE pending IS NOT NULL;

@@ -17,6 +17,7 @@ type family struct {
 	minted    []time.Time
 	confirmed []time.Time // when a generation was first presented; the first generation never was
 	head      int
+	parent    bool // the store still lets head's parent open head: until a write after the grace
 	idle      time.Time
 	absolute  time.Time
 	ended     fault.Reason // what a genuine token of the family hears from now on, "" while it lives
@@ -57,7 +58,7 @@ func (f *family) present(g int, proof string, goodAccess bool, at time.Time, l *
 	case f.binding == "" && !f.late(g, at, l):
 		f.ended = fault.ReasonSessionRevoked
 		return expected{reason: fault.ReasonRefreshReused}
-	case g == f.head-1 && f.late(g, at, l):
+	case g == f.head-1 && f.parent:
 		return expected{text: f.tokens[f.head]}
 	}
 	return expected{reason: fault.ReasonSuperseded}
@@ -71,7 +72,10 @@ func (f *family) serve(g int, at time.Time, l *lives) expected {
 	if g > f.head {
 		f.head = g
 		f.confirmed[g] = at
+		f.parent = true
 		f.extend(at, l)
+	} else if since(f.minted[g], at) >= l.minRotation && since(f.confirmed[g], at) >= l.grace {
+		f.parent = false
 	}
 	if since(f.minted[g], at) < l.minRotation {
 		return expected{text: f.tokens[g]}

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
 
@@ -231,4 +233,10 @@ func userClaims(at time.Time) AccessClaims {
 		SessionID: "01890a5d-ac96-774b-bcce-000000000002", Epoch: 3, Roles: []string{"user"}, Email: "a@example.com", EmailVerified: true,
 		PreferredUsername: "a", ApplicationID: "app", AuthTime: at, AMR: []string{"pwd"},
 	}
+}
+
+func rawURL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
+
+func member(name, value string) strictjson.Member {
+	return strictjson.Member{Name: name, Value: []byte(value)}
 }

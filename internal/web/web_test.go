@@ -41,7 +41,7 @@ func snapshot() tenant.Snapshot {
 		},
 		Clients: []tenant.Client{
 			{TenantID: "t-main", ID: "web", Settings: tenant.ClientSettings{AllowedOrigins: []string{listed}}},
-			{TenantID: "t-main", ID: "other"},
+			{TenantID: "t-main", ID: "other", Settings: tenant.ClientSettings{AllowedOrigins: []string{"null"}}},
 			{TenantID: "t-blue", ID: "shop"}, {TenantID: "t-red", ID: "shop"}, {TenantID: "t-red", ID: "only-red"},
 		},
 	}

@@ -59,7 +59,7 @@ func TestTenantAndClient(t *testing.T) {
 		if r.StatusCode != 200 {
 			var p Problem
 			_ = json.Unmarshal([]byte(text(t, r)), &p)
-			got = http.StatusText(p.Status)[:0] + strings.Join([]string{r.Status[:3], p.Reason}, " ")
+			got = r.Status[:3] + " " + p.Reason
 		}
 		if got != c.want {
 			t.Errorf("%+v: got %s", c, got)

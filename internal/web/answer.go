@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -18,7 +19,9 @@ func (x *Exchange) JSON(status int, v any) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, fault.ReasonInternal, "something went wrong on our side", err)
 	}
-	x.W.Header()["Content-Type"] = jsonContent
+	h := x.W.Header()
+	h["Content-Type"] = jsonContent
+	h["Content-Length"] = []string{strconv.Itoa(len(body))} // else net/http sends longer bodies in chunks
 	x.W.WriteHeader(status)
 	_, err = x.W.Write(body)
 	return lostReader(err)

@@ -51,7 +51,7 @@ func (x *Exchange) Body() ([]byte, error) {
 	if x.R.ContentLength > MaxBody {
 		return nil, tooLarge()
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(x.W, x.R.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(x.out.ResponseWriter, x.R.Body, MaxBody))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):

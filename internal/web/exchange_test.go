@@ -59,7 +59,7 @@ func TestTenantAndClient(t *testing.T) {
 		if r.StatusCode != 200 {
 			var p Problem
 			_ = json.Unmarshal([]byte(text(t, r)), &p)
-			got = http.StatusText(p.Status)[:0] + strings.Join([]string{r.Status[:3], p.Reason}, " ")
+			got = r.Status[:3] + " " + p.Reason
 		}
 		if got != c.want {
 			t.Errorf("%+v: got %s", c, got)
@@ -340,6 +340,7 @@ func TestCrossOrigin(t *testing.T) {
 		{"foreign", header{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.org"}, "", false},
 		{"old browser, foreign", header{"Origin": "https://evil.example.org"}, "", false},
 		{"sandboxed", header{"Origin": "null"}, "", false},
+		{"sandboxed, listed by mistake", header{"Origin": "null"}, "other", false},
 		{"no origin but cross-site", header{"Sec-Fetch-Site": "cross-site"}, "", false},
 	} {
 		for _, method := range []string{"POST", "PATCH", "DELETE", "GET"} {
@@ -461,5 +462,43 @@ func TestLanguage(t *testing.T) {
 		if got := x.Language(); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
+	}
+}
+
+// TestGuardsStandAlone: each wall holds without the others, for the handler that forgets one.
+func TestGuardsStandAlone(t *testing.T) {
+	reached := false
+	self := func(h func(*Exchange) error) Route {
+		return Route{Owner: "test", Method: "POST", Pattern: "/" + secret.Digits(9), SelfGuard: true, Handle: h}
+	}
+	routes := []Route{
+		route("POST", "/entry", func(x *Exchange) error { reached = true; return x.NoContent() }),
+		self(func(x *Exchange) error {
+			return x.SetTokens(secret.NewText("a"), secret.NewText("r"), time.Hour, time.Hour)
+		}),
+		self(func(x *Exchange) error { return x.ClearTokens() }),
+		self(func(x *Exchange) error { return x.SetDevice(secret.NewText("d")) }),
+		self(func(x *Exchange) error { return x.EnsureBrowser() }),
+		self(func(x *Exchange) error {
+			if err := x.Resolve(""); err != nil {
+				return err
+			}
+			return x.EnsureBrowser()
+		}),
+	}
+	h := newHall(t, nil, routes...)
+	for i, r := range routes {
+		hs := header{"Origin": "https://evil.example.org"}
+		if i == 5 {
+			hs["Cookie"] = "gh_browser=known"
+		}
+		out := serve(h, request("POST", r.Pattern, "", hs))
+		refused(t, out, 403, "cross_origin")
+		if len(out.Header["Set-Cookie"]) != 0 {
+			t.Errorf("route %d set a cookie", i)
+		}
+	}
+	if reached {
+		t.Error("a handler without a guard of its own was reached")
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"net/textproto"
@@ -124,14 +125,7 @@ func forwardedProto(r *http.Request) string {
 	if plain != "" && standard != "" && !strings.EqualFold(plain, standard) {
 		return "http"
 	}
-	return plain + strings.Repeat(standard, btoi(plain == ""))
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return cmp.Or(plain, standard)
 }
 
 // checkPlace refuses foreign hosts (poisoned links, DNS rebinding) and plain HTTP (a token seen on the wire is a stolen token).

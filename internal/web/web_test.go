@@ -41,7 +41,7 @@ func snapshot() tenant.Snapshot {
 		},
 		Clients: []tenant.Client{
 			{TenantID: "t-main", ID: "web", Settings: tenant.ClientSettings{AllowedOrigins: []string{listed}}},
-			{TenantID: "t-main", ID: "other"},
+			{TenantID: "t-main", ID: "other", Settings: tenant.ClientSettings{AllowedOrigins: []string{"null"}}},
 			{TenantID: "t-blue", ID: "shop"}, {TenantID: "t-red", ID: "shop"}, {TenantID: "t-red", ID: "only-red"},
 		},
 	}
@@ -212,6 +212,7 @@ func TestPlainHTTPIsRefused(t *testing.T) {
 		{"proxy says https", "10.1.2.3:1", "https", false, false, true},
 		{"proxy says http", "10.1.2.3:1", "http", true, false, false},
 		{"proxy says nothing", "10.1.2.3:1", "", false, false, false},
+		{"proxy passes on two words", "10.1.2.3:1", "https, http", false, false, false},
 		{"own TLS", "192.0.2.9:1", "", true, false, true},
 		{"own TLS, stranger says http", "192.0.2.9:1", "http", true, false, true},
 		{"dev loopback", "127.0.0.1:1", "", false, true, true},

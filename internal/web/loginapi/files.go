@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -12,8 +13,9 @@ import (
 
 // file is a prebuilt body with its header values, so that serving it allocates next to nothing.
 type file struct {
-	body []byte
-	etag []string
+	body   []byte
+	etag   []string
+	length []string
 }
 
 // fileLife is the cache life of JWKS and of the document. It is the time a new key is announced before it signs.
@@ -23,7 +25,7 @@ var fileType = []string{"application/json"}
 
 func newFile(body []byte) file {
 	sum := sha256.Sum256(body)
-	return file{body: body, etag: []string{`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}}
+	return file{body: body, etag: []string{`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}, length: []string{strconv.Itoa(len(body))}}
 }
 
 // serve answers 304 when the caller has this version (RFC 9110 section 13.1.2).
@@ -34,7 +36,7 @@ func (f *file) serve(x *web.Exchange) error {
 		x.W.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	h["Content-Type"] = fileType
+	h["Content-Type"], h["Content-Length"] = fileType, f.length
 	x.W.WriteHeader(http.StatusOK)
 	_, _ = x.W.Write(f.body)
 	return nil
@@ -71,4 +73,4 @@ func (a *API) jwks(x *web.Exchange) error {
 }
 
 // same reports whether two slices are the same memory: the bytes are rebuilt whole when a key changes, never edited.
-func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+func same(a, b []byte) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }

@@ -50,16 +50,21 @@ func (m Member) Texts() ([]string, bool) {
 	if len(m.Value) == 0 || m.Value[0] != '[' {
 		return nil, false
 	}
-	var items []json.RawMessage
-	if json.Unmarshal(m.Value, &items) != nil {
-		return nil, false
-	}
-	out := make([]string, len(items))
-	for i, item := range items {
-		var ok bool
-		if out[i], ok = (Member{Value: item}).Text(); !ok {
+	s := scanner{data: m.Value, pos: 1} // the text is known to be valid
+	out := []string{}
+	for s.space(); s.peek() != ']'; s.space() {
+		if s.peek() == ',' {
+			s.pos++
+			continue
+		}
+		if s.peek() != '"' {
 			return nil, false // null inside an array would else decode as ""
 		}
+		text, err := s.text()
+		if err != nil {
+			return nil, false
+		}
+		out = append(out, string(text))
 	}
 	return out, true
 }

@@ -52,17 +52,16 @@ type Service struct {
 	dir   *tenant.Directory
 	cfg   Config
 
+	tenants sync.Map // tenant id → *tenantKeys; read by every request
 	mu      sync.Mutex
-	tenants map[string]*tenantKeys
 	masters secret.Masters
 	wake    chan struct{}
+	swept   int64 // the worker's own: directory version at which tenants that are gone were dropped
 }
 
 // New makes the service; EnsureRing comes before Run.
 func New(store KeyStore, ring *secret.Ring, dir *tenant.Directory, cfg Config) *Service {
-	return &Service{
-		store: store, ring: ring, dir: dir, cfg: cfg.filled(ring), tenants: map[string]*tenantKeys{}, wake: make(chan struct{}, 1),
-	}
+	return &Service{store: store, ring: ring, dir: dir, cfg: cfg.filled(ring), wake: make(chan struct{}, 1)}
 }
 
 // tenantKeys is what a node knows of one tenant's keys.
@@ -78,22 +77,17 @@ type tenantKeys struct {
 }
 
 func (s *Service) keys(tenantID string) *tenantKeys {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k := s.tenants[tenantID]
-	if k == nil {
-		k = &tenantKeys{changed: make(chan struct{})}
-		s.tenants[tenantID] = k
+	if k, ok := s.tenants.Load(tenantID); ok {
+		return k.(*tenantKeys)
 	}
-	return k
+	k, _ := s.tenants.LoadOrStore(tenantID, &tenantKeys{changed: make(chan struct{})})
+	return k.(*tenantKeys)
 }
 
 // peek is keys without making an entry, so that made-up ids cost no memory.
 func (s *Service) peek(tenantID string) *view {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if k := s.tenants[tenantID]; k != nil {
-		return k.view.Load()
+	if k, ok := s.tenants.Load(tenantID); ok {
+		return k.(*tenantKeys).view.Load()
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
@@ -92,7 +93,10 @@ func (s *Service) sweep(ctx context.Context) []job {
 		s.setState(k, func(w *workerState) { w.version = version })
 	}
 	slices.SortStableFunc(out, func(a, b job) int { return cmp.Compare(a.urgency(), b.urgency()) })
-	s.forget(all)
+	if version != s.swept {
+		s.swept = version
+		s.forget()
+	}
 	return out
 }
 
@@ -177,17 +181,13 @@ func (s *Service) policy(t *tenant.Tenant) Policy {
 }
 
 // forget drops tenants that are gone.
-func (s *Service) forget(all []*tenant.Tenant) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.tenants) <= len(all) {
-		return
-	}
-	for id := range s.tenants {
-		if s.dir.ByID(id) == nil {
-			delete(s.tenants, id)
+func (s *Service) forget() {
+	s.tenants.Range(func(id, _ any) bool {
+		if s.dir.ByID(id.(string)) == nil {
+			s.tenants.Delete(id)
 		}
-	}
+		return true
+	})
 }
 
 // launch starts a job when there is room and nobody here is at the same.
@@ -297,7 +297,8 @@ func (s *Service) bury(ctx context.Context, t *tenant.Tenant, k *tenantKeys, dea
 	defer cancel()
 	at := t.At(s.cfg.Now())
 	for _, key := range dead {
-		if err := s.store.Withdraw(ctx, t.ID, key.KID, at, keyRecord("key.retired", key, at)); err != nil {
+		err := s.store.Withdraw(ctx, t.ID, key.KID, at, keyRecord("key.retired", key, at))
+		if kind := fault.From(err); kind != nil && kind.Kind != fault.NotFound && kind.Kind != fault.Conflict { // those: another node was first
 			s.failed(k, t, "a retired signing key cannot be marked", err)
 			return
 		}

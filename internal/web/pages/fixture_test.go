@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -79,6 +80,8 @@ func (f *fakeLogin) Reset(_ context.Context, _ *audit.Call, r login.ResetRequest
 
 func weak(pw secret.Text) error {
 	switch {
+	case len(pw.Reveal()) > 200:
+		return fault.New(fault.Invalid, fault.ReasonInvalid, "too long").WithFields(fault.Field{Name: "password", Message: "is too long"})
 	case len(pw.Reveal()) < 8:
 		return fault.New(fault.Unprocessable, fault.ReasonWeakPassword, "weak")
 	case pw.Reveal() == "password123":
@@ -173,7 +176,7 @@ func newSite(t testing.TB, dev bool, theme tenant.Theme) *site {
 		t.Fatal(err)
 	}
 	// The hallway itself always serves loopback here; dev only says whether the development pages are mounted.
-	s.hall, err = web.New(web.Config{Directory: dir, Now: time.Now, Dev: true, ErrorPage: view.ErrorPage})
+	s.hall, err = web.New(web.Config{Directory: dir, Now: time.Now, Dev: true, ErrorPage: view.ErrorPage, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

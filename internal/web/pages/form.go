@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"net/url"
@@ -73,6 +74,15 @@ func say(lang words.Lang, err error, current, fresh string) (p view.Problem, ok 
 		return view.Problem{Field: fresh, Text: lang.Say("error.weak_password")}, fresh != ""
 	case fault.ReasonBreachedPassword:
 		return view.Problem{Field: fresh, Text: lang.Say("error.breached_password")}, fresh != ""
+	case fault.ReasonInvalid:
+		if len(e.Fields) == 0 {
+			return view.Problem{}, false
+		}
+		at := cmp.Or(fresh, current)
+		if e.Fields[0].Name == current {
+			at = current
+		}
+		return view.Problem{Field: at, Text: lang.Say("error.invalid")}, true
 	case fault.ReasonLimited:
 		return view.Problem{Text: lang.Say("error.limited")}, true
 	case fault.ReasonBusy, fault.ReasonUnavailable:

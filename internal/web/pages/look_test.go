@@ -7,8 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -47,6 +51,7 @@ func TestEveryPageLooksAndReadsWell(t *testing.T) {
 	}
 	s := newSite(t, true, tenant.Theme{TermsURL: "https://example.com/terms"})
 	ctx, _ := browser.New(t)
+	complaints := console(t, ctx)
 	dir := os.Getenv("GATEHOUSE_SHOTS")
 	if dir == "" {
 		dir = t.TempDir()
@@ -70,6 +75,35 @@ func TestEveryPageLooksAndReadsWell(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range complaints() {
+		t.Errorf("the browser complains: %s", c)
+	}
+}
+
+// console collects what the browser complains about: broken content policy, script errors. A refusal as such (404 of the try-it page's
+// calls, 401 of a wrong password) is no complaint.
+func console(t *testing.T, ctx context.Context) func() []string {
+	t.Helper()
+	var mu sync.Mutex
+	var list []string
+	note := func(s string) { mu.Lock(); defer mu.Unlock(); list = append(list, s) }
+	err := chromedp.Listen(ctx, func(ev any) {
+		switch e := ev.(type) {
+		case *cdplog.EventEntryAdded:
+			if e.Entry.Source != cdplog.EntrySourceNetwork {
+				note(e.Entry.Text + " " + e.Entry.URL)
+			}
+		case *runtime.EventExceptionThrown:
+			note(e.ExceptionDetails.Text)
+		}
+	})
+	if err == nil {
+		_, err = chromedp.Call(ctx, cdplog.Enable, cdp.Empty{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() []string { mu.Lock(); defer mu.Unlock(); return list }
 }
 
 func open(t *testing.T, ctx context.Context, url, act string) {
@@ -113,7 +147,7 @@ func runAxe(t *testing.T, ctx context.Context, axe, name string) {
 		t.Fatal(err)
 	}
 	raw, err := chromedp.Run(ctx, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(
-		r.violations.map(v => ({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map(n => n.html + " " + n.failureSummary)}))))`,
+		r.passes.length < 5 ? [{id: "axe", impact: "critical", help: "axe did not run"}] : r.violations.map(v => ({id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map(n => n.html + " " + n.failureSummary)}))))`,
 		chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)

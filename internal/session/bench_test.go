@@ -27,7 +27,9 @@ func (q *quietStore) Swap(_ context.Context, _, to session.Family, _ audit.Recor
 	return true, nil
 }
 
-func (q *quietStore) Touch(context.Context, session.Family, time.Time) (bool, error) { return true, nil }
+func (q *quietStore) Touch(context.Context, session.Family, time.Time) (bool, error) {
+	return true, nil
+}
 
 type quietSigner struct{ sessionmachine.Signer }
 

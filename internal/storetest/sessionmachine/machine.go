@@ -24,7 +24,7 @@ func Machine(t *testing.T, w World) {
 		m := newMachine(rt, w)
 		rt.Repeat(map[string]func(*rapid.T){
 			"open": m.open, "send": m.send, "arrive": m.arrive, "deliver": m.deliver, "parallel": m.parallel, "steal": m.steal,
-			"thief": m.thief, "wait": m.wait, "browse": m.browse, "browse on": m.browse, "rare": m.rare, "made up": m.madeUp,
+			"thief": m.thief, "wait": m.wait, "browse": m.browse, "browse on": m.browse, "wait long": m.waitLong, "rare": m.rare, "made up": m.madeUp,
 			"dump": m.dump, "": m.successors,
 		})
 	})
@@ -58,11 +58,11 @@ func newMachine(rt *rapid.T, w World) *machine {
 	seconds := rapid.SampledFrom([][2]int64{{60, 60}, {60, 60}, {30, 0}, {0, 0}, {60, 10}}).Draw(rt, "grace and min_rotation")
 	m.lives = lives{
 		grace: time.Duration(seconds[0]) * time.Second, minRotation: time.Duration(seconds[1]) * time.Second,
-		idle: 24 * time.Hour, absolute: 72 * time.Hour, access: 5 * time.Minute,
+		idle: time.Hour, absolute: 4 * time.Hour,
 	}
 	c := *w.Client
 	c.Settings.Lives = tenant.Lives{
-		AccessS: 300, RefreshIdleS: 86400, RefreshMaxS: 3 * 86400, RefreshGraceS: &seconds[0], RefreshMinRotationS: &seconds[1],
+		AccessS: 300, RefreshIdleS: 3600, RefreshMaxS: 4 * 3600, RefreshGraceS: &seconds[0], RefreshMinRotationS: &seconds[1],
 	}
 	m.client = &c
 	m.open(rt)
@@ -243,7 +243,7 @@ func (m *machine) wait(rt *rapid.T) {
 }
 
 func (m *machine) waitLong(rt *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.IntRange(1, 30).Draw(rt, "hours")) * time.Hour)
+	m.now = m.now.Add(time.Duration(rapid.IntRange(1, 55).Draw(rt, "minutes")) * time.Minute)
 }
 
 // browse: a tab works for a while, sending only its refresh token; every reply arrives.
@@ -261,8 +261,8 @@ func (m *machine) browse(rt *rapid.T) {
 
 // rare: what ends families, kept rare so that most of them live to have a story.
 func (m *machine) rare(rt *rapid.T) {
-	acts := []func(*rapid.T){m.revoke, m.disable, m.raiseEpoch, m.logout, m.waitLong, m.waitLong}
-	if i := rapid.IntRange(0, 30).Draw(rt, "act"); i < len(acts) {
+	acts := []func(*rapid.T){m.revoke, m.disable, m.raiseEpoch, m.logout}
+	if i := rapid.IntRange(0, 20).Draw(rt, "act"); i < len(acts) {
 		acts[i](rt)
 	}
 }

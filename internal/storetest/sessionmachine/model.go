@@ -25,7 +25,7 @@ type family struct {
 }
 
 // lives are the client's settings in a run.
-type lives struct{ grace, minRotation, idle, absolute, access time.Duration }
+type lives struct{ grace, minRotation, idle, absolute time.Duration }
 
 // expected is what the model says about one request.
 type expected struct {

@@ -18,7 +18,8 @@ import (
 // a round are one successor, and at the end the first token outside its grace ends the family for all who replay it.
 func Parallel(t *testing.T, w World, callers, rounds int) {
 	ctx, now := context.Background(), Start
-	s := NewService(w.Store, NewRing())
+	nodes := servicesOf(&w)
+	s := nodes[0]
 	u, err := w.NewUser(ctx, now)
 	check(t, err)
 	opened, err := s.Open(ctx, Call(&w, now), session.OpenRequest{Tenant: w.Tenant, Client: w.Client, User: u})
@@ -27,8 +28,8 @@ func Parallel(t *testing.T, w World, callers, rounds int) {
 	loss := rand.New(rand.NewPCG(1, 2)) // the same losses every run
 	for round := range rounds {
 		now = now.Add(61 * time.Second)
-		answers := together(callers, func() (session.Tokens, error) {
-			return s.Refresh(ctx, Call(&w, now), session.RefreshRequest{Tenant: w.Tenant, Client: w.Client, Refresh: jar})
+		answers := together(callers, func(i int) (session.Tokens, error) {
+			return nodes[i%len(nodes)].Refresh(ctx, Call(&w, now), session.RefreshRequest{Tenant: w.Tenant, Client: w.Client, Refresh: jar})
 		})
 		var arrived *secret.Text
 		for i := range answers {
@@ -51,7 +52,7 @@ func Parallel(t *testing.T, w World, callers, rounds int) {
 			jar = *arrived
 		}
 	}
-	replay(t, &w, s, first, now.Add(10*time.Minute), callers)
+	replay(t, &w, nodes, first, now.Add(10*time.Minute), callers)
 	_, err = s.Refresh(ctx, Call(&w, now), session.RefreshRequest{Tenant: w.Tenant, Client: w.Client, Refresh: jar})
 	if fault.ReasonOf(err) != fault.ReasonSessionRevoked {
 		t.Fatalf("after the theft was noticed: %v", err)
@@ -59,11 +60,11 @@ func Parallel(t *testing.T, w World, callers, rounds int) {
 }
 
 // replay presents one stolen ancestor from many places: everybody is refused, as the theft itself or because it was noticed already.
-func replay(t *testing.T, w *World, s *session.Service, old secret.Text, at time.Time, callers int) {
+func replay(t *testing.T, w *World, nodes []*session.Service, old secret.Text, at time.Time, callers int) {
 	t.Helper()
 	noticed := 0
-	for _, a := range together(callers, func() (session.Tokens, error) {
-		return s.Refresh(context.Background(), Call(w, at), session.RefreshRequest{Tenant: w.Tenant, Client: w.Client, Refresh: old})
+	for _, a := range together(callers, func(i int) (session.Tokens, error) {
+		return nodes[i%len(nodes)].Refresh(context.Background(), Call(w, at), session.RefreshRequest{Tenant: w.Tenant, Client: w.Client, Refresh: old})
 	}) {
 		switch fault.ReasonOf(a.err) {
 		case fault.ReasonRefreshReused:
@@ -109,7 +110,7 @@ func Race(t *testing.T, w World, callers int) {
 			req := session.RefreshRequest{Tenant: w.Tenant, Client: w.Client, Refresh: opened.Refresh}
 			var once sync.Once
 			var actErr error
-			answers := together(callers, func() (session.Tokens, error) {
+			answers := together(callers, func(int) (session.Tokens, error) {
 				tokens, err := s.Refresh(ctx, Call(&w, now), req)
 				once.Do(func() { actErr = act.do(s, &opened.Family, now) }) // somewhere in the middle of the others
 				return tokens, err
@@ -134,20 +135,30 @@ func Race(t *testing.T, w World, callers int) {
 	}
 }
 
+// servicesOf gives an engine for each node, all with one ring.
+func servicesOf(w *World) []*session.Service {
+	ring := NewRing()
+	nodes := []*session.Service{NewService(w.Store, ring)}
+	for _, store := range w.Nodes {
+		nodes = append(nodes, NewService(store, ring))
+	}
+	return nodes
+}
+
 type answer struct {
 	session.Tokens
 	err error
 }
 
 // together runs n callers released at one moment and gives their answers.
-func together(n int, do func() (session.Tokens, error)) []answer {
+func together(n int, do func(i int) (session.Tokens, error)) []answer {
 	out := make([]answer, n)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range out {
 		wg.Go(func() {
 			<-start
-			out[i].Tokens, out[i].err = do()
+			out[i].Tokens, out[i].err = do(i)
 		})
 	}
 	close(start)

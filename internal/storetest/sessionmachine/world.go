@@ -28,6 +28,7 @@ type Users interface {
 // World is a backend under test.
 type World struct {
 	Store  session.Store
+	Nodes  []session.Store // the same database seen by other processes; Parallel uses them too
 	Users  Users
 	Tenant *tenant.Tenant // stored
 	Client *tenant.Client // stored

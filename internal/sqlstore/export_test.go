@@ -1,0 +1,67 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+)
+
+// Text is a statement as tests see it.
+type Text struct {
+	Lite, PG string
+	Hot      bool
+}
+
+// Texts gives every statement, the single-statement shapes of PostgreSQL included.
+func Texts() []Text {
+	var out []Text
+	for _, s := range statements {
+		out = append(out, Text{Lite: s.lite, PG: s.pg, Hot: s.hot})
+	}
+	event := audit.Event{Person: &audit.Person{}}
+	rec := audit.Record{Events: []audit.Event{event, {}}, Messages: []audit.Message{{}, {}}}
+	for _, r := range []audit.Record{{}, rec} {
+		out = append(out, Text{PG: swapShape(shapeOf("swap", r)), Hot: true})
+		s := shapeOf("open", r)
+		out = append(out, Text{PG: openShape(s), Hot: true})
+		s.guard, s.register = true, true
+		out = append(out, Text{PG: openShape(s), Hot: true})
+	}
+	return out
+}
+
+// Tx runs statements of a test's own inside a write of the store.
+type Tx struct{ q queryer }
+
+// Exec runs text, the same on both engines.
+func (t Tx) Exec(text string, args ...any) (int64, error) { return t.q.exec(adhoc(text), args...) }
+
+// Row reads one row.
+func (t Tx) Row(text string, args []any, dest ...any) (bool, error) {
+	return t.q.row(adhoc(text), args, dest...)
+}
+
+var adhocTexts = map[string]*stmt{}
+
+func adhoc(text string) *stmt {
+	return adhocTexts[text]
+}
+
+// Prepare names a test's statement; call it from package-level variables only.
+func Prepare(text string) string {
+	adhocTexts[text] = both(text)
+	return text
+}
+
+// Write runs fn in one transaction.
+func (s *Store) Write(ctx context.Context, fn func(t Tx) error) error {
+	return s.e.write(ctx, func(q queryer) error { return fn(Tx{q}) })
+}
+
+// Read runs fn without one.
+func (s *Store) Read(ctx context.Context, fn func(t Tx) error) error {
+	return s.e.read(ctx, func(q queryer) error { return fn(Tx{q}) })
+}
+
+// Settings are those of the store's PostgreSQL connections.
+func Settings() map[string]string { return settings }

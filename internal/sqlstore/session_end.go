@@ -1,0 +1,106 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// endText ends the live families of a tenant that match a condition on session m, and all their descendants. $2 is the instant, $3 the
+// reason, $4 the sid that stays.
+func endText(condition string) *stmt {
+	return hot(both(`WITH RECURSIVE tree (id) AS (
+			SELECT m.id FROM session m WHERE m.tenant_id = $1 AND ` + condition + `
+			UNION SELECT c.id FROM tree JOIN session c ON c.parent_id = tree.id AND c.tenant_id || '' = $1)
+		UPDATE session SET revoked_at = $2, revoked_reason = $3, version = version + 1,
+			dead_at = CASE WHEN dead_at < $2 THEN dead_at ELSE $2 END
+		WHERE tenant_id || '' = $1 AND revoked_at = 0 AND id <> $4 AND id IN (SELECT id FROM tree)
+		RETURNING id, client_id, subject, absolute_expiry`))
+}
+
+const narrowed = ` AND ($6 = '' OR m.client_id = $6) AND m.id <> $4 AND m.revoked_at = 0`
+
+var (
+	endByID      = endText(`m.id = $5 AND ($6 = '' OR m.client_id = $6)`)
+	endByUser    = endText(`m.user_id = $5` + narrowed)
+	endBySubject = endText(`m.subject = $5` + narrowed)
+	endByClient  = both(coldEnd) // the act of an operator: reads the tenant's sessions
+)
+
+const coldEnd = `UPDATE session SET revoked_at = $2, revoked_reason = $3, version = version + 1,
+		dead_at = CASE WHEN dead_at < $2 THEN dead_at ELSE $2 END
+	WHERE tenant_id = $1 AND client_id = $4 AND revoked_at = 0
+	RETURNING id, client_id, subject, absolute_expiry`
+
+// ended is what ending families brought: who they were, and their entries for the feed.
+type ended struct {
+	families    []session.Ended
+	revocations []audit.Revocation
+}
+
+func end(q queryer, s *stmt, tenantID, reason string, at time.Time, more ...any) (ended, error) {
+	var out ended
+	args := append(in{tenantID, micros(at), reason}, more...)
+	err := q.each(s, args, func(scan scanner) error {
+		var e session.Ended
+		var absolute int64
+		if err := scan(&e.ID, &e.ClientID, &e.Subject, &absolute); err != nil {
+			return err
+		}
+		out.families = append(out.families, e)
+		out.revocations = append(out.revocations, sessionRevocation(tenantID, e.ID, reason, at, instant(absolute)))
+		return nil
+	})
+	return out, err
+}
+
+// endUser ends every live session of a user and writes rec with one revocation for each. The caller has changed the user's row in the
+// same transaction before: an open that held the share lock has committed by now and is seen here.
+func endUser(q queryer, tenantID, userID, reason string, at time.Time, rec audit.Record) error {
+	out, err := end(q, endByUser, tenantID, reason, at, "", userID, "")
+	if err != nil {
+		return err
+	}
+	return writeRecord(q, out.beside(rec))
+}
+
+// beside gives rec with the revocations of the ended families added; the caller's slice is left alone.
+func (e ended) beside(rec audit.Record) audit.Record {
+	all := make([]audit.Revocation, 0, len(rec.Revocations)+len(e.revocations))
+	rec.Revocations = append(append(all, rec.Revocations...), e.revocations...)
+	return rec
+}
+
+// Revoke ends what matches, and its children. When nothing was left to end, only the events of rec are written: of many that notice a copied
+// token at once, one tells its owner.
+func (s sessions) Revoke(ctx context.Context, m session.Match, at time.Time, reason string, rec audit.Record) ([]session.Ended, error) {
+	var text *stmt
+	var key string
+	switch {
+	case m.ID != "" && m.UserID == "" && m.Subject == "":
+		text, key = endByID, m.ID
+	case m.UserID != "" && m.ID == "" && m.Subject == "":
+		text, key = endByUser, m.UserID
+	case m.Subject != "" && m.ID == "" && m.UserID == "":
+		text, key = endBySubject, m.Subject
+	default:
+		return nil, misuse("a match names exactly one of id, user and subject")
+	}
+	var out ended
+	err := s.e.write(ctx, func(q queryer) (err error) {
+		out, err = end(q, text, m.TenantID, reason, at, m.Except, key, m.ClientID)
+		if err != nil {
+			return err
+		}
+		if len(out.families) == 0 {
+			return writeRecord(q, audit.Record{Events: rec.Events})
+		}
+		return writeRecord(q, out.beside(rec))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.families, nil
+}

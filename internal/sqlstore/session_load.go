@@ -1,0 +1,81 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/user"
+)
+
+// holderColumns and holderJoins bring the subject as it stands now, in the same query as the family.
+const (
+	holderColumns = `u.status, COALESCE(u.epoch, 0), COALESCE(u.name, ''), COALESCE(u.locale, ''), u.data,
+		COALESCE(i.value, ''), COALESCE(i.verified_at, 0), r.roles, r.data`
+	holderJoins = ` LEFT JOIN app_user u ON u.id = s.user_id AND u.tenant_id || '' = $1
+		LEFT JOIN identifier i ON i.user_id = u.id AND i.tenant_id || '' = $1 AND i.kind = 'email' AND i.is_primary
+		LEFT JOIN registration r ON r.user_id = u.id AND r.tenant_id || '' = $1
+			AND r.client_id = CASE WHEN $3 = '' THEN s.client_id ELSE $3 END `
+)
+
+var (
+	loadByID = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
+		`WHERE s.tenant_id = $1 AND s.id = $2`))
+	// A look-up by hash uses one index for each branch.
+	loadByHash = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
+		`WHERE s.tenant_id || '' = $1 AND s.id IN (SELECT id FROM session WHERE tenant_id = $1 AND head = $2
+			UNION ALL SELECT id FROM session WHERE tenant_id = $1 AND pending = $2)`))
+)
+
+// Load reads a family with its holder in one query.
+func (s sessions) Load(ctx context.Context, ref session.Ref) (session.Loaded, error) {
+	var out session.Loaded
+	text, key := loadByID, any(ref.ID)
+	if ref.ID == "" {
+		text, key = loadByHash, any(ref.Hash[:])
+	}
+	err := s.e.read(ctx, func(q queryer) error {
+		var r sessionRow
+		var h holderRow
+		found, err := q.row(text, in{ref.TenantID, key, ref.ClientID}, append(r.dest(), h.dest()...)...)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return notFound("no such session")
+		}
+		if out.Family, err = r.family(); err != nil {
+			return err
+		}
+		out.Holder, err = h.holder()
+		return err
+	})
+	return out, err
+}
+
+// holderRow receives one row of holderColumns.
+type holderRow struct {
+	h                            session.Holder
+	status, data, roles, regData *string
+	verified                     int64
+}
+
+func (r *holderRow) dest() []any {
+	h := &r.h
+	return []any{&r.status, &h.Epoch, &h.Name, &h.Locale, &r.data, &h.Email, &r.verified, &r.roles, &r.regData}
+}
+
+func (r *holderRow) holder() (session.Holder, error) {
+	h := r.h
+	if r.status == nil {
+		return session.Holder{}, nil
+	}
+	h.Present, h.Status, h.Verified = true, user.Status(*r.status), r.verified != 0
+	h.UserData, h.RegisterData = []byte(rawOf(r.data)), []byte(rawOf(r.regData))
+	if r.roles == nil {
+		return h, nil
+	}
+	h.Registered = true
+	var err error
+	h.Roles, err = listOf(*r.roles)
+	return h, err
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -66,6 +67,8 @@ func decode(v any, into reflect.Value, path string, faults *faultList) {
 		decodeStruct(v, into, path, faults)
 	case t.Kind() == reflect.Slice:
 		decodeList(v, into, path, faults)
+	case t.Kind() == reflect.Map:
+		decodeMap(v, into, path, faults)
 	default:
 		decodeScalar(v, into, path, faults)
 	}
@@ -107,6 +110,25 @@ func decodeList(v any, into reflect.Value, path string, faults *faultList) {
 			faults.add(at, "must not be empty")
 		}
 		decode(e, out.Index(i), at, faults)
+	}
+	into.Set(out)
+}
+
+// decodeMap fills a map whose keys the operator chooses.
+func decodeMap(v any, into reflect.Value, path string, faults *faultList) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		faults.add(path, "must be a map")
+		return
+	}
+	out := reflect.MakeMapWithSize(into.Type(), len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		value := reflect.New(into.Type().Elem()).Elem()
+		if m[key] == nil {
+			faults.add(join(path, key), "must not be empty")
+		}
+		decode(m[key], value, join(path, key), faults)
+		out.SetMapIndex(reflect.ValueOf(key), value)
 	}
 	into.Set(out)
 }

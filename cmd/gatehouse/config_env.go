@@ -51,7 +51,7 @@ func envValue(r *yamlReader, t reflect.Type, path, value string) any {
 		t = t.Elem()
 	}
 	switch {
-	case t.Kind() == reflect.Slice, t.Kind() == reflect.Struct && !isLeaf(t):
+	case t.Kind() == reflect.Slice, t.Kind() == reflect.Map, t.Kind() == reflect.Struct && !isLeaf(t):
 		v, _ := r.document(value, path)
 		return v
 	case t.Kind() == reflect.Bool:

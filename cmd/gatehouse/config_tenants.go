@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
 
 // devIssuer stands in for an issuer that the file leaves out with --dev: the URL is only known once the port is.
@@ -50,6 +53,11 @@ func checkTenant(t *TenantConfig, at string, hasBase, dev bool, faults *faultLis
 		client := c.client(t.ID)
 		for _, f := range client.Validate() {
 			faults.add(join(where, f.Path), "%s", f.Message)
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Claims)) {
+			if token.Reserved(name) {
+				faults.add(join(where, "claims."+name), "is a reserved claim")
+			}
 		}
 	}
 	if d := t.DefaultClient; d != "" && !ids[d] {

@@ -95,6 +95,8 @@ func typeWord(t reflect.Type) string {
 		return typeWord(t.Elem())
 	case t.Kind() == reflect.Slice:
 		return "list of " + typeWord(t.Elem())
+	case t.Kind() == reflect.Map:
+		return "map of " + typeWord(t.Elem())
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 
 // accessClaims builds the access token's claims from values in hand; no store is asked. Instants are whole seconds, as the token carries
 // them, and exp is never beyond the family's absolute expiry.
-func accessClaims(t *tenant.Tenant, e *tenant.Effective, fam *Family, h *Holder, at time.Time) token.AccessClaims {
+func accessClaims(t *tenant.Tenant, c *tenant.Client, fam *Family, h *Holder, at time.Time) token.AccessClaims {
+	e := t.For(c)
 	issued := at.Truncate(time.Second)
 	expires := issued.Add(e.AccessLife)
 	if !fam.AbsoluteExpiry.IsZero() && expires.After(fam.AbsoluteExpiry) {
@@ -31,12 +33,14 @@ func accessClaims(t *tenant.Tenant, e *tenant.Effective, fam *Family, h *Holder,
 		SessionID: fam.ID, Epoch: fam.Epoch, Roles: roles, Scope: fam.Scope,
 		Email: h.Email, EmailVerified: h.Verified, PreferredUsername: h.Email, ApplicationID: fam.ClientID,
 		AuthTime: fam.AuthTime.Truncate(time.Second), AMR: fam.AMR, ACR: fam.ACR, Thumbprint: fam.Binding,
+		Extra: extraClaims(c, h),
 	}
 }
 
 // sameClaims reports whether two holders give the same claims, so that a signature made before a lost swap is still good after it.
 func sameClaims(a, b *Holder) bool {
-	return a.Epoch == b.Epoch && a.Email == b.Email && a.Verified == b.Verified && slices.Equal(a.Roles, b.Roles)
+	return a.Epoch == b.Epoch && a.Email == b.Email && a.Verified == b.Verified && slices.Equal(a.Roles, b.Roles) &&
+		a.Name == b.Name && a.Locale == b.Locale && bytes.Equal(a.UserData, b.UserData) && bytes.Equal(a.RegisterData, b.RegisterData)
 }
 
 // refreshExpires is the earlier of the two limits.

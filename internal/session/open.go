@@ -23,7 +23,7 @@ func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (
 	}
 	fam.Head = secret.RefreshHash(refresh)
 	holder, register := holderOf(&req, call.At)
-	claims := accessClaims(req.Tenant, &eff, &fam, &holder, call.At)
+	claims := accessClaims(req.Tenant, req.Client, &fam, &holder, call.At)
 	access, err := s.tokens.SignAccess(ctx, req.Tenant, eff.Alg, claims)
 	if err != nil {
 		return Tokens{}, err

@@ -3,6 +3,7 @@ package tenant
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,6 +36,7 @@ func (c *Client) Validate() []Fault {
 		}
 	}
 	validateRoles(&f, s)
+	validateClaims(&f, s.Claims)
 	validatePage(&f, "after_verify_url", s.AfterVerifyURL)
 	validatePage(&f, "after_reset_url", s.AfterResetURL)
 	validateLives(&f, s.Lives)
@@ -103,5 +105,24 @@ func validatePage(f *faults, path, page string) {
 	u, err := url.Parse(page)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && !(u.Scheme == "http" && loopbackName(u.Hostname()))) {
 		f.add(path, "must be an https URL (http only on loopback)")
+	}
+}
+
+// EveryClaim is the name in ClientSettings.Claims that takes every key of an object.
+const EveryClaim = "*"
+
+var claimSourceForm = regexp.MustCompile(`^(user\.name|user\.locale|(user|registration)\.data(\.[^.]{1,64})?)$`)
+
+func validateClaims(f *faults, claims map[string]string) {
+	for name, from := range claims {
+		path := "claims." + name
+		switch {
+		case name == "" || len(name) > 64:
+			f.add(path, "must have a name of 1 to 64 characters")
+		case !claimSourceForm.MatchString(from):
+			f.add(path, "must be user.name, user.locale, user.data, registration.data, or one of their keys")
+		case name == EveryClaim && !strings.HasSuffix(from, ".data"):
+			f.add(path, "takes user.data or registration.data")
+		}
 	}
 }

@@ -56,7 +56,7 @@ func afterRefresh(m mode, byCookie bool) delivery {
 
 // send answers with tokens.
 func (d delivery) send(x *web.Exchange, t *session.Tokens) error {
-	access, refresh := t.AccessClaims.ExpiresAt.Sub(x.Call.At), t.RefreshExpires.Sub(x.Call.At)
+	access, refresh := whole(t.AccessClaims.ExpiresAt.Sub(x.Call.At)), whole(t.RefreshExpires.Sub(x.Call.At))
 	out := LoginAnswer{ExpiresIn: seconds(access), RefreshExpires: seconds(refresh)}
 	if d.cookies {
 		if err := x.SetTokens(t.Access, t.Refresh, access, refresh); err != nil {
@@ -76,3 +76,6 @@ func (d delivery) send(x *web.Exchange, t *session.Tokens) error {
 }
 
 func seconds(d time.Duration) int64 { return max(0, int64(d/time.Second)) }
+
+// whole rounds a life up to whole seconds: exp stands in whole seconds, so a token is never announced to live shorter than it says.
+func whole(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }

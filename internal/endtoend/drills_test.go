@@ -34,7 +34,7 @@ func TestDrillsBite(t *testing.T) {
 	for _, d := range drill.All() {
 		t.Run(d.Name, func(t *testing.T) {
 			s := server.Start(t, withStrictClient(server.Options{
-				Binary: weak, Strict: "strict", Env: []string{"GATEHOUSE_WEAK=" + strings.Join(d.Defences, ",")},
+				Binary: weak, Strict: "strict", Env: []string{"WEAK_GATEHOUSE=" + strings.Join(d.Defences, ",")},
 			}))
 			v, err := d.Run(t.Context(), &s.Target)
 			if err != nil {

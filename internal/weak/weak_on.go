@@ -13,7 +13,7 @@ import (
 // Built reports whether this binary can be weakened at all.
 const Built = true
 
-var off = sync.OnceValue(func() []string { return strings.Split(os.Getenv("GATEHOUSE_WEAK"), ",") })
+var off = sync.OnceValue(func() []string { return strings.Split(os.Getenv("WEAK_GATEHOUSE"), ",") })
 
 // Off reports whether the named defence is switched off.
 func Off(defence string) bool { return slices.Contains(off(), defence) }

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 // Cookie names before prefix and tenant suffix.
 const (
 	AccessCookie  = "access_token"
 	RefreshCookie = "refresh_token"
-	BrowserCookie = "gh_browser" // random; binds sign-ups and mailed links to the browser that asked for them
-	DeviceCookie  = "gh_device"  // a MAC'ed statement: this device has logged in before
+	BrowserCookie = "__Host-gh_browser" // random; binds sign-ups and mailed links to the browser that asked for them
+	DeviceCookie  = "__Host-gh_device"  // a MAC'ed statement: this device has logged in before
 )
 
 const (
@@ -122,6 +123,16 @@ func (x *Exchange) EnsureBrowser() error {
 	x.Call.Browser = browserHash(value)
 	x.setCookie(x.plainCookie(BrowserCookie), value, browserLife)
 	return nil
+}
+
+// RenewBrowser replaces a pre-login cookie that the call brought along. Whoever planted or copied it knows nothing that the logged-in
+// browser will be recognised by (session fixation).
+func (x *Exchange) RenewBrowser() error {
+	if !x.HasCookie(BrowserCookie) || weak.Off("fresh-ids") {
+		return nil
+	}
+	x.Call.Browser = ""
+	return x.EnsureBrowser()
 }
 
 // SetDevice sets the known-device cookie; an empty value changes nothing.

@@ -266,7 +266,7 @@ func TestCookieAttributes(t *testing.T) {
 				t.Errorf("%s: %s", path, c.Raw)
 			}
 		}
-		want := []string{"gh_browser" + suffix, "gh_device" + suffix, "access_token" + suffix, "refresh_token" + suffix}
+		want := []string{"__Host-gh_browser" + suffix, "__Host-gh_device" + suffix, "access_token" + suffix, "refresh_token" + suffix}
 		if d := cmp.Diff(want, names); d != "" {
 			t.Errorf("%s: %s", path, d)
 		}
@@ -490,7 +490,7 @@ func TestGuardsStandAlone(t *testing.T) {
 	for i, r := range routes {
 		hs := header{"Origin": "https://evil.example.org"}
 		if i == 5 {
-			hs["Cookie"] = "gh_browser=known"
+			hs["Cookie"] = "__Host-gh_browser=known"
 		}
 		out := serve(h, request("POST", r.Pattern, "", hs))
 		refused(t, out, 403, "cross_origin")

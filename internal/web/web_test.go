@@ -283,7 +283,7 @@ func TestCall(t *testing.T) {
 	h := newHall(t, func(s *setup) { s.cfg.Dev = true }, route("GET", "/x", keep))
 	r := request("GET", "/t/blue/x", "", header{
 		"User-Agent":  strings.Repeat("ü", 200),
-		"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Cookie": "gh_browser_blue=abc",
+		"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Cookie": "__Host-gh_browser_blue=abc",
 	})
 	r.RemoteAddr = "127.0.0.1:5"
 	serve(h, r)

@@ -2,6 +2,7 @@ package loginapi
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/login"
@@ -31,7 +32,7 @@ func (a *API) password(x *web.Exchange) error {
 		return err
 	}
 	if m != modeBearer {
-		if err := x.SetDevice(out.DeviceCookie); err != nil {
+		if err := errors.Join(x.SetDevice(out.DeviceCookie), x.RenewBrowser()); err != nil {
 			return err
 		}
 	}

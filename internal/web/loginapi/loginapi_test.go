@@ -15,7 +15,7 @@ import (
 const (
 	good      = `{"email":"Ann@Example.com","password":"correct horse"}`
 	bearer    = "Authorization: Bearer the.access.token"
-	cookies   = "Cookie: access_token=the.access.token; refresh_token=gr_old; gh_browser=b; gh_device=device-statement"
+	cookies   = "Cookie: access_token=the.access.token; refresh_token=gr_old; __Host-gh_browser=b; __Host-gh_device=device-statement"
 	bothSet   = "access_token refresh_token"
 	tokenBody = `"access_token":"the.access.token","refresh_token":"gr_refresh","token_type":"Bearer",`
 	times     = `"expires_in":900,"refresh_expires_in":2592000`
@@ -30,17 +30,17 @@ func TestLoginAnswers(t *testing.T) {
 		status       int
 		want, cookie string
 	}{
-		{"both", good, nil, 200, "{" + tokenBody + times + userBody + "}", "gh_browser gh_device " + bothSet},
-		{"narrowed to cookie", good, []string{"X-Token-Mode: cookie"}, 200, "{" + times + userBody + "}", "gh_browser gh_device " + bothSet},
+		{"both", good, nil, 200, "{" + tokenBody + times + userBody + "}", "__Host-gh_browser __Host-gh_device " + bothSet},
+		{"narrowed to cookie", good, []string{"X-Token-Mode: cookie"}, 200, "{" + times + userBody + "}", "__Host-gh_browser __Host-gh_device " + bothSet},
 		{"narrowed to bearer", good, []string{"X-Token-Mode: bearer"}, 200, "{" + tokenBody + times + userBody + "}", ""},
-		{"cookie client", good, []string{"X-Client-Id: spa"}, 200, "{" + times + userBody + "}", "gh_browser gh_device " + bothSet},
-		{"cookie client, both asked", good, []string{"X-Client-Id: spa", "X-Token-Mode: both"}, 200, "{" + times + userBody + "}", "gh_browser gh_device " + bothSet},
+		{"cookie client", good, []string{"X-Client-Id: spa"}, 200, "{" + times + userBody + "}", "__Host-gh_browser __Host-gh_device " + bothSet},
+		{"cookie client, both asked", good, []string{"X-Client-Id: spa", "X-Token-Mode: both"}, 200, "{" + times + userBody + "}", "__Host-gh_browser __Host-gh_device " + bothSet},
 		{"cookie client, bearer asked", good, []string{"X-Client-Id: spa", "X-Token-Mode: bearer"}, 400, "invalid_field", ""},
 		{"bearer client", good, []string{"X-Client-Id: phone"}, 200, "{" + tokenBody + times + userBody + "}", ""},
 		{"bearer client, cookie asked", good, []string{"X-Client-Id: phone", "X-Token-Mode: cookie"}, 400, "invalid_field", ""},
 		{"odd mode", good, []string{"X-Token-Mode: none"}, 400, "invalid_field", ""},
-		{"known browser", good, []string{cookies}, 200, "{" + tokenBody + times + userBody + "}", "gh_device " + bothSet},
-		{"listed origin", good, []string{"Origin: " + listed}, 200, "{" + tokenBody + times + userBody + "}", "gh_browser gh_device " + bothSet},
+		{"known browser", good, []string{cookies}, 200, "{" + tokenBody + times + userBody + "}", "__Host-gh_device " + bothSet},
+		{"listed origin", good, []string{"Origin: " + listed}, 200, "{" + tokenBody + times + userBody + "}", "__Host-gh_browser __Host-gh_device " + bothSet},
 		{"foreign origin", good, []string{"Origin: " + foreign}, 403, "cross_origin", ""},
 		{"foreign site", good, []string{"Sec-Fetch-Site: cross-site"}, 403, "cross_origin", ""},
 		{"foreign origin, bearer", good, []string{"Origin: " + foreign, "X-Token-Mode: bearer"}, 200, "{" + tokenBody + times + userBody + "}", ""},
@@ -69,7 +69,7 @@ func TestLoginCookiesExactly(t *testing.T) {
 	b := newBench(t)
 	r, _ := b.ask("POST", "/login/password", good, cookies)
 	want := []string{
-		"gh_device=device-statement; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",
+		"__Host-gh_device=device-statement; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",
 		"access_token=the.access.token; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax",
 		"refresh_token=gr_refresh; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax",
 	}
@@ -80,7 +80,7 @@ func TestLoginCookiesExactly(t *testing.T) {
 		t.Errorf("%+v", b.password)
 	}
 	r, _ = b.ask("POST", "/t/blue/login/password", good)
-	if cookieNames(r) != "gh_browser_blue gh_device_blue access_token_blue refresh_token_blue" || b.password.Tenant.ID != "t-blue" {
+	if cookieNames(r) != "__Host-gh_browser_blue __Host-gh_device_blue access_token_blue refresh_token_blue" || b.password.Tenant.ID != "t-blue" {
 		t.Error(cookieNames(r))
 	}
 }
@@ -89,7 +89,7 @@ func TestRefusedLoginStillMarksTheBrowser(t *testing.T) {
 	b := newBench(t)
 	b.fail = fault.New(fault.Unauthenticated, fault.ReasonEmailUnverified, "user has not verified their primary email")
 	r, body := b.ask("POST", "/login/password", good)
-	if r.StatusCode != 401 || !strings.Contains(body, `"message":"user has not verified their primary email"`) || cookieNames(r) != "gh_browser" {
+	if r.StatusCode != 401 || !strings.Contains(body, `"message":"user has not verified their primary email"`) || cookieNames(r) != "__Host-gh_browser" {
 		t.Fatalf("%d %s %s", r.StatusCode, body, cookieNames(r))
 	}
 	if b.call.Browser == "" {

@@ -53,7 +53,7 @@ func (f *fakeLogin) VerifyEmail(_ context.Context, _ *audit.Call, r login.Verify
 	case !ok:
 		return login.Proved{}, gone()
 	case !r.NewPassword.IsZero():
-		if err := weak(r.NewPassword); err != nil {
+		if err := feeble(r.NewPassword); err != nil {
 			return login.Proved{}, err
 		}
 		how = "new"
@@ -72,18 +72,18 @@ func (f *fakeLogin) Reset(_ context.Context, _ *audit.Call, r login.ResetRequest
 	if !ok {
 		return login.Proved{}, gone()
 	}
-	if err := weak(r.Password); err != nil {
+	if err := feeble(r.Password); err != nil {
 		return login.Proved{}, err
 	}
 	return f.spend(r.Token, "reset", p), nil
 }
 
-func weak(pw secret.Text) error {
+func feeble(pw secret.Text) error {
 	switch {
 	case len(pw.Reveal()) > 200:
 		return fault.New(fault.Invalid, fault.ReasonInvalid, "too long").WithFields(fault.Field{Name: "password", Message: "is too long"})
 	case len(pw.Reveal()) < 8:
-		return fault.New(fault.Unprocessable, fault.ReasonWeakPassword, "weak")
+		return fault.New(fault.Unprocessable, fault.ReasonWeakPassword, "feeble")
 	case pw.Reveal() == "password123":
 		return fault.New(fault.Unprocessable, fault.ReasonBreachedPassword, "breached")
 	case pw.Reveal() == "toooften":

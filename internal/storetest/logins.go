@@ -21,6 +21,7 @@ func Logins(t *testing.T, r Rooms) {
 	play(t, r, []step{
 		{"attempt round trip", attemptRoundTrip}, {"attempt by token", attemptByToken}, {"which attempt", whichAttempt},
 		{"twenty attempts", twentyAttempts}, {"prove", prove}, {"one proof wins", oneProofWins}, {"one attempt of many wins", oneAttemptWins},
+		{"saves against a proof", savesAgainstProof},
 		{"prove deletes the rest", proveDeletes}, {"prove a taken address", proveTaken}, {"addresses that look alike", addressesAlike},
 		{"bad text in sign-ups", loginBadText}, {"other tenants' tokens", tokensElsewhere}, {"save twice", saveTwice},
 		{"ticket round trip", ticketRoundTrip}, {"tickets replace", ticketsReplace},
@@ -190,6 +191,36 @@ func oneAttemptWins(s *scene) {
 	}
 	for _, p := range proofs {
 		s.attemptGone(p.Attempt.TokenHash, noon)
+	}
+}
+
+// savesAgainstProof: strangers who sign the address up again and again, and ask for resets, cannot keep its owner from proving it, and what
+// they plant while the owner proves it is worth nothing afterwards.
+func savesAgainstProof(s *scene) {
+	for range 3 {
+		email := s.address()
+		mine := s.saved(s.attempt(email))
+		var planted [callers]login.Attempt
+		for i := range planted {
+			planted[i] = s.attempt(email)
+			planted[i].CreatedAt = noon.Add(-time.Hour) // older, so that the owner's is not pushed out
+		}
+		s.together(func(i int) (bool, error) {
+			switch {
+			case i == callers/2:
+				return true, s.Logins.Prove(s.ctx, proof(mine), audit.Record{})
+			case i%4 == 0:
+				return true, s.Logins.SaveTicket(s.ctx, s.ticket(login.TicketReset, "", email), audit.Record{})
+			}
+			return true, s.Logins.SaveAttempt(s.ctx, planted[i], audit.Record{})
+		})
+		k := s.known(email)
+		if k.User == nil || k.Password.PHC != mine.Password.PHC {
+			s.Fatalf("known: %+v", k)
+		}
+		for _, a := range planted {
+			s.refused(s.Logins.Prove(s.ctx, proof(a), audit.Record{}), fault.Gone, fault.ReasonGone)
+		}
 	}
 }
 

@@ -23,14 +23,14 @@ const attemptColumns = `tenant_id, id, client_id, email, typed, name, locale, cr
 var (
 	attemptPut = hot(both(`INSERT INTO attempt (` + attemptColumns + `) VALUES (` + placeholders(1, 15) + `)`))
 	// Keeps the newest 20 of an address.
-	attemptTrim = hot(both(`DELETE FROM attempt WHERE tenant_id = $1 AND id IN
+	attemptTrim = hot(both(`DELETE FROM attempt WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM attempt WHERE tenant_id = $1 AND email = $2 ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET 20)`))
 	attemptStale   = hot(both(`DELETE FROM attempt WHERE tenant_id = $1 AND email = $2 AND expires_at <= $3`))
 	attemptByToken = hot(both(`SELECT ` + attemptColumns + ` FROM attempt WHERE tenant_id = $1 AND token_hash = $2 AND expires_at > $3`))
 	// The delete decides who spends it.
 	attemptSpend = hot(both(`DELETE FROM attempt WHERE tenant_id = $1 AND id = $2 AND expires_at > $3 AND token_hash IS NOT NULL RETURNING id`))
 	attemptDrop  = hot(both(`DELETE FROM attempt WHERE tenant_id = $1 AND email = $2`))
-	attemptPurge = hot(both(`DELETE FROM attempt WHERE tenant_id = $1 AND id IN
+	attemptPurge = hot(both(`DELETE FROM attempt WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM attempt WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3)`))
 )
 

@@ -19,7 +19,7 @@ var (
 	credentialRehash = hot(both(`UPDATE credential SET phc = $4, pepper_id = $5, updated_at = $6
 		WHERE tenant_id = $1 AND id = $2 AND phc = $3`))
 	passwordPut = hot(both(`INSERT INTO credential (` + credentialColumns + `) VALUES ($1, $2, $3, 'password', $4, $5, $6, $7)
-		ON CONFLICT (tenant_id, user_id) WHERE kind = 'password'
+		ON CONFLICT (user_id, tenant_id) WHERE kind = 'password'
 		DO UPDATE SET phc = excluded.phc, pepper_id = excluded.pepper_id, updated_at = excluded.updated_at`))
 )
 

@@ -50,6 +50,10 @@ type queryer interface {
 
 type scanner func(dest ...any) error
 
+// Joins and outer halves of statements compare "tenant_id || '' = $1": an expression no index answers. Compared plainly, a planner without
+// statistics may choose to walk all of the tenant and filter by id; this way only the selective column is left to look up by, and the tenant
+// is checked on what it finds.
+
 // stmt is a statement as both engines know it.
 type stmt struct {
 	number   int    // index into the statement caches of SQLite connections

@@ -14,12 +14,12 @@ var knownText = hot(both(`SELECT ` + qualified("u", userColumns) + `, ` + qualif
 		c.id, c.phc, c.pepper_id, c.created_at, c.updated_at, ` + qualified("a", attemptColumns) + `
 	FROM (SELECT 1 AS one) o
 	LEFT JOIN identifier k ON k.tenant_id = $1 AND k.kind = 'email' AND k.value = $3
-	LEFT JOIN app_user u ON u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.status <> 'deleted'
-	LEFT JOIN identifier i ON i.tenant_id = u.tenant_id AND i.user_id = u.id
-	LEFT JOIN registration r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.client_id = $2
-	LEFT JOIN credential c ON c.tenant_id = u.tenant_id AND c.user_id = u.id AND c.kind = 'password'
-	LEFT JOIN attempt a ON a.tenant_id = $1 AND a.id = (SELECT b.id FROM attempt b
-		WHERE b.tenant_id = $1 AND b.email = $3 AND b.token_hash IS NOT NULL AND b.expires_at > $5
+	LEFT JOIN app_user u ON u.id = k.user_id AND u.tenant_id || '' = $1 AND u.status <> 'deleted'
+	LEFT JOIN identifier i ON i.user_id = u.id AND i.tenant_id || '' = $1
+	LEFT JOIN registration r ON r.user_id = u.id AND r.tenant_id || '' = $1 AND r.client_id = $2
+	LEFT JOIN credential c ON c.user_id = u.id AND c.tenant_id || '' = $1 AND c.kind = 'password'
+	LEFT JOIN attempt a ON a.tenant_id || '' = $1 AND a.id = (SELECT b.id FROM attempt b
+		WHERE b.tenant_id || '' = $1 AND b.email = $3 AND b.token_hash IS NOT NULL AND b.expires_at > $5
 		ORDER BY CASE WHEN $4 <> '' AND b.browser = $4 THEN 0 ELSE 1 END, b.created_at DESC, b.id DESC LIMIT 1)
 	ORDER BY i.kind, i.value`))
 

@@ -63,6 +63,10 @@ var settings = map[string]string{
 	"default_transaction_isolation":       "read committed",
 	"plan_cache_mode":                     "force_generic_plan",
 	"enable_seqscan":                      "off",
+	"enable_hashjoin":                     "off", // every join is a look-up of a few rows by their index
+	"enable_mergejoin":                    "off",
+	"enable_material":                     "off",
+	"enable_bitmapscan":                   "off",
 	"jit":                                 "off",
 	"idle_in_transaction_session_timeout": "60000",
 	"lock_timeout":                        "15000",

@@ -26,7 +26,7 @@ var (
 	sessionGuard = hot(both(`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
 	sessionPage  = hot(both(`SELECT ` + sessionColumns + ` FROM session WHERE tenant_id = $1 AND subject = $2 AND id < $3
 		AND revoked_at = 0 AND dead_at > $4 ORDER BY id DESC LIMIT $5`))
-	sessionPurge = hot(both(`DELETE FROM session WHERE tenant_id = $1 AND id IN
+	sessionPurge = hot(both(`DELETE FROM session WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM session WHERE tenant_id = $1 AND dead_at < $2 ORDER BY dead_at LIMIT $3)`))
 )
 

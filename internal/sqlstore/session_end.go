@@ -13,10 +13,10 @@ import (
 func endText(condition string) *stmt {
 	return hot(both(`WITH RECURSIVE tree (id) AS (
 			SELECT m.id FROM session m WHERE m.tenant_id = $1 AND ` + condition + `
-			UNION SELECT c.id FROM tree JOIN session c ON c.tenant_id = $1 AND c.parent_id = tree.id AND c.parent_id IS NOT NULL)
+			UNION SELECT c.id FROM tree JOIN session c ON c.parent_id = tree.id AND c.tenant_id || '' = $1)
 		UPDATE session SET revoked_at = $2, revoked_reason = $3, version = version + 1,
 			dead_at = CASE WHEN dead_at < $2 THEN dead_at ELSE $2 END
-		WHERE tenant_id = $1 AND revoked_at = 0 AND id <> $4 AND id IN (SELECT id FROM tree)
+		WHERE tenant_id || '' = $1 AND revoked_at = 0 AND id <> $4 AND id IN (SELECT id FROM tree)
 		RETURNING id, client_id, subject, absolute_expiry`))
 }
 

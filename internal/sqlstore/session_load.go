@@ -11,9 +11,9 @@ import (
 const (
 	holderColumns = `u.status, COALESCE(u.epoch, 0), COALESCE(u.name, ''), COALESCE(u.locale, ''), u.data,
 		COALESCE(i.value, ''), COALESCE(i.verified_at, 0), r.roles, r.data`
-	holderJoins = ` LEFT JOIN app_user u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
-		LEFT JOIN identifier i ON i.tenant_id = u.tenant_id AND i.user_id = u.id AND i.kind = 'email' AND i.is_primary
-		LEFT JOIN registration r ON r.tenant_id = u.tenant_id AND r.user_id = u.id
+	holderJoins = ` LEFT JOIN app_user u ON u.id = s.user_id AND u.tenant_id || '' = $1
+		LEFT JOIN identifier i ON i.user_id = u.id AND i.tenant_id || '' = $1 AND i.kind = 'email' AND i.is_primary
+		LEFT JOIN registration r ON r.user_id = u.id AND r.tenant_id || '' = $1
 			AND r.client_id = CASE WHEN $3 = '' THEN s.client_id ELSE $3 END `
 )
 
@@ -22,7 +22,7 @@ var (
 		`WHERE s.tenant_id = $1 AND s.id = $2`))
 	// A look-up by hash uses one index for each branch.
 	loadByHash = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
-		`WHERE s.tenant_id = $1 AND s.id IN (SELECT id FROM session WHERE tenant_id = $1 AND head = $2
+		`WHERE s.tenant_id || '' = $1 AND s.id IN (SELECT id FROM session WHERE tenant_id = $1 AND head = $2
 			UNION ALL SELECT id FROM session WHERE tenant_id = $1 AND pending = $2)`))
 )
 

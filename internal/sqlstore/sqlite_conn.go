@@ -13,7 +13,7 @@ type liteConn struct {
 }
 
 var (
-	beginText     = both(`BEGIN IMMEDIATE`)
+	beginText     = pair(`BEGIN IMMEDIATE`, `BEGIN`)
 	beginViewText = both(`BEGIN`)
 	commitText    = both(`COMMIT`)
 	rollbackText  = both(`ROLLBACK`)

@@ -20,7 +20,7 @@ var (
 		AND token_hash IS NOT NULL RETURNING id`))
 	ticketDrop     = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND email = $2`))
 	ticketDropUser = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND user_id = $2`))
-	ticketPurge    = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND id IN
+	ticketPurge    = hot(both(`DELETE FROM ticket WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM ticket WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3)`))
 
 	// A reset is for people who may log in: a disabled or deleted user's ticket is spent in vain.

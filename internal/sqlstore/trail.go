@@ -26,7 +26,7 @@ type TrailQuery struct {
 
 const eventSelect = `SELECT e.tenant_id, e.id, e.at, e.type, e.reason, e.subject, e.session_id, e.client_id, e.trace, e.actor_kind,
 	e.actor_id, e.detail, p.address, p.agent, p.email
-	FROM event e LEFT JOIN event_person p ON p.tenant_id = e.tenant_id AND p.event_id = e.id WHERE e.tenant_id = $1 AND `
+	FROM event e LEFT JOIN event_person p ON p.event_id = e.id AND p.tenant_id || '' = $1 WHERE e.tenant_id = $1 AND `
 
 var (
 	eventsByTrace   = hot(both(eventSelect + `e.trace = $2 AND e.trace <> '' ORDER BY e.at DESC, e.id DESC LIMIT $3`))
@@ -106,24 +106,26 @@ func (t Trail) Revocations(ctx context.Context, tenantID string, after int64, li
 }
 
 var (
-	personRetire = hot(both(`DELETE FROM event_person WHERE tenant_id = $1 AND event_id < $2 AND event_id IN
+	personRetire = hot(both(`DELETE FROM event_person WHERE tenant_id || '' = $1 AND event_id IN
 		(SELECT event_id FROM event_person WHERE tenant_id = $1 AND event_id < $2 ORDER BY event_id LIMIT $3)`))
-	eventRetire = hot(both(`DELETE FROM event WHERE tenant_id = $1 AND id IN
+	eventRetire = hot(both(`DELETE FROM event WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM event WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3)`))
-	revocationRetire = hot(both(`DELETE FROM revocation WHERE tenant_id = $1 AND seq IN
-		(SELECT seq FROM revocation WHERE tenant_id = $1 AND until < $2 ORDER BY until LIMIT $3)`))
+	revocationRetire = hot(both(`DELETE FROM revocation WHERE tenant_id || '' = $1 AND until < $2`))
 )
 
-// Retire deletes, up to limit of each, events and personal parts older than the given instants (a zero one keeps all) and feed entries that
-// name only dead tokens, and gives how many rows went. Ids sort by time.
+// Retire deletes, up to limit of each, events and personal parts older than the given instants (a zero one keeps all), and every feed entry
+// that names only dead tokens, and gives how many rows went. Ids sort by time.
 func (t Trail) Retire(ctx context.Context, tenantID string, events, persons, at time.Time, limit int) (n int, err error) {
 	err = t.e.write(ctx, func(q queryer) error {
 		n = 0
 		for _, step := range []struct {
-			text   *stmt
-			before any
-		}{{personRetire, idBefore(persons)}, {eventRetire, idBefore(events)}, {revocationRetire, micros(at)}} {
-			gone, err := q.exec(step.text, tenantID, step.before, int64(limit))
+			text *stmt
+			args []any
+		}{
+			{personRetire, in{tenantID, idBefore(persons), int64(limit)}}, {eventRetire, in{tenantID, idBefore(events), int64(limit)}},
+			{revocationRetire, in{tenantID, micros(at)}},
+		} {
+			gone, err := q.exec(step.text, step.args...)
 			if err != nil {
 				return err
 			}

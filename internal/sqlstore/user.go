@@ -20,8 +20,8 @@ var (
 	// One row for every identifier; the rest repeats.
 	userGet = hot(both(`SELECT ` + qualified("u", userColumns) + `, ` + qualified("i", identifierColumns) + `, r.roles, r.data, r.created_at
 		FROM app_user u
-		LEFT JOIN identifier i ON i.tenant_id = u.tenant_id AND i.user_id = u.id
-		LEFT JOIN registration r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.client_id = $3
+		LEFT JOIN identifier i ON i.user_id = u.id AND i.tenant_id || '' = $1
+		LEFT JOIN registration r ON r.user_id = u.id AND r.tenant_id || '' = $1 AND r.client_id = $3
 		WHERE u.tenant_id = $1 AND u.id = $2 ORDER BY i.kind, i.value`))
 	userProfile = hot(pair(
 		`UPDATE app_user SET name = COALESCE($5, name), locale = COALESCE($6, locale), data = CASE WHEN $7 THEN $8 ELSE data END,
@@ -40,7 +40,7 @@ var (
 		`SELECT id FROM app_user WHERE tenant_id = $1 AND status = 'deleted' AND purge_at <= $2 ORDER BY purge_at LIMIT $3
 			FOR UPDATE SKIP LOCKED`))
 	userErase   = both(`DELETE FROM app_user WHERE tenant_id = $1 AND id = $2`)
-	personErase = hot(both(`DELETE FROM event_person WHERE tenant_id = $1 AND event_id IN
+	personErase = hot(both(`DELETE FROM event_person WHERE tenant_id || '' = $1 AND event_id IN
 		(SELECT id FROM event WHERE tenant_id = $1 AND subject = $2 AND subject <> '')`))
 )
 

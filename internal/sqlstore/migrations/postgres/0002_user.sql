@@ -12,20 +12,20 @@ CREATE TABLE app_user (
   deleted_at BIGINT  NOT NULL,
   purge_at   BIGINT  NOT NULL,
   version    BIGINT  NOT NULL,
-  PRIMARY KEY (tenant_id, id)
+  PRIMARY KEY (id, tenant_id)
 );
-CREATE INDEX app_user_purge ON app_user (tenant_id, purge_at) WHERE status = 'deleted';
+CREATE INDEX app_user_purge ON app_user (purge_at, tenant_id) WHERE status = 'deleted';
 
 CREATE TABLE membership (
   tenant_id TEXT COLLATE "C" NOT NULL,
   org_id    TEXT COLLATE "C" NOT NULL,
   user_id   TEXT COLLATE "C" NOT NULL,
   joined_at BIGINT  NOT NULL,
-  PRIMARY KEY (tenant_id, org_id, user_id),
+  PRIMARY KEY (user_id, org_id, tenant_id),
   FOREIGN KEY (tenant_id, org_id) REFERENCES organisation (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
-CREATE INDEX membership_user ON membership (tenant_id, user_id);
+CREATE INDEX membership_organisation ON membership (org_id, tenant_id);
 
 CREATE TABLE identifier (
   tenant_id    TEXT COLLATE "C" NOT NULL,
@@ -36,11 +36,11 @@ CREATE TABLE identifier (
   verified_at  BIGINT  NOT NULL,
   verified_how TEXT COLLATE "C" NOT NULL,
   is_primary   BOOLEAN NOT NULL,
-  PRIMARY KEY (tenant_id, kind, value),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (value, kind, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
-CREATE INDEX identifier_user ON identifier (tenant_id, user_id);
-CREATE UNIQUE INDEX identifier_primary ON identifier (tenant_id, user_id, kind) WHERE is_primary;
+CREATE INDEX identifier_user ON identifier (user_id, tenant_id);
+CREATE UNIQUE INDEX identifier_primary ON identifier (user_id, kind, tenant_id) WHERE is_primary;
 
 CREATE TABLE credential (
   tenant_id  TEXT COLLATE "C" NOT NULL,
@@ -51,11 +51,11 @@ CREATE TABLE credential (
   pepper_id  BIGINT  NOT NULL,
   created_at BIGINT  NOT NULL,
   updated_at BIGINT  NOT NULL,
-  PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (id, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
-CREATE INDEX credential_user ON credential (tenant_id, user_id);
-CREATE UNIQUE INDEX credential_password ON credential (tenant_id, user_id) WHERE kind = 'password';
+CREATE INDEX credential_user ON credential (user_id, tenant_id);
+CREATE UNIQUE INDEX credential_password ON credential (user_id, tenant_id) WHERE kind = 'password';
 
 CREATE TABLE registration (
   tenant_id  TEXT COLLATE "C" NOT NULL,
@@ -64,8 +64,8 @@ CREATE TABLE registration (
   roles      TEXT COLLATE "C" NOT NULL,
   data       TEXT COLLATE "C",
   created_at BIGINT  NOT NULL,
-  PRIMARY KEY (tenant_id, user_id, client_id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (user_id, client_id, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
 
 -- Links to identities elsewhere.
@@ -76,10 +76,10 @@ CREATE TABLE link (
   user_id    TEXT COLLATE "C" NOT NULL,
   created_at BIGINT  NOT NULL,
   data       TEXT COLLATE "C",
-  PRIMARY KEY (tenant_id, issuer, subject),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (subject, issuer, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
-CREATE INDEX link_user ON link (tenant_id, user_id);
+CREATE INDEX link_user ON link (user_id, tenant_id);
 
 -- A sign-up whose mailbox is not proved: it is not a user, and blocks nobody. token_hash is empty for an inert one.
 CREATE TABLE attempt (
@@ -98,11 +98,11 @@ CREATE TABLE attempt (
   token_hash    BYTEA,
   created_at    BIGINT  NOT NULL,
   expires_at    BIGINT  NOT NULL,
-  PRIMARY KEY (tenant_id, id)
+  PRIMARY KEY (id, tenant_id)
 );
-CREATE UNIQUE INDEX attempt_token ON attempt (tenant_id, token_hash) WHERE token_hash IS NOT NULL;
-CREATE INDEX attempt_email ON attempt (tenant_id, email, created_at);
-CREATE INDEX attempt_expiry ON attempt (tenant_id, expires_at);
+CREATE UNIQUE INDEX attempt_token ON attempt (token_hash, tenant_id) WHERE token_hash IS NOT NULL;
+CREATE INDEX attempt_email ON attempt (email, tenant_id, created_at);
+CREATE INDEX attempt_expiry ON attempt (expires_at, tenant_id);
 
 CREATE TABLE ticket (
   tenant_id  TEXT COLLATE "C" NOT NULL,
@@ -116,10 +116,10 @@ CREATE TABLE ticket (
   token_hash BYTEA,
   created_at BIGINT  NOT NULL,
   expires_at BIGINT  NOT NULL,
-  PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (id, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
-CREATE UNIQUE INDEX ticket_token ON ticket (tenant_id, token_hash) WHERE token_hash IS NOT NULL;
-CREATE INDEX ticket_email ON ticket (tenant_id, email);
-CREATE INDEX ticket_user ON ticket (tenant_id, user_id);
-CREATE INDEX ticket_expiry ON ticket (tenant_id, expires_at);
+CREATE UNIQUE INDEX ticket_token ON ticket (token_hash, tenant_id) WHERE token_hash IS NOT NULL;
+CREATE INDEX ticket_email ON ticket (email, tenant_id);
+CREATE INDEX ticket_user ON ticket (user_id, tenant_id);
+CREATE INDEX ticket_expiry ON ticket (expires_at, tenant_id);

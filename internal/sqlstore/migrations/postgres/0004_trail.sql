@@ -13,11 +13,11 @@ CREATE TABLE event (
   actor_kind TEXT COLLATE "C" NOT NULL,
   actor_id   TEXT COLLATE "C" NOT NULL,
   detail     TEXT COLLATE "C",
-  PRIMARY KEY (tenant_id, id)
+  PRIMARY KEY (id, tenant_id)
 );
-CREATE INDEX event_subject ON event (tenant_id, subject, id) WHERE subject <> '';
-CREATE INDEX event_session ON event (tenant_id, session_id, id) WHERE session_id <> '';
-CREATE INDEX event_trace ON event (tenant_id, trace) WHERE trace <> '';
+CREATE INDEX event_subject ON event (subject, tenant_id, id) WHERE subject <> '';
+CREATE INDEX event_session ON event (session_id, tenant_id, id) WHERE session_id <> '';
+CREATE INDEX event_trace ON event (trace, tenant_id) WHERE trace <> '';
 
 CREATE TABLE event_person (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE event_person (
   address   TEXT COLLATE "C" NOT NULL,
   agent     TEXT COLLATE "C" NOT NULL,
   email     TEXT COLLATE "C" NOT NULL,
-  PRIMARY KEY (tenant_id, event_id)
+  PRIMARY KEY (event_id, tenant_id)
 );
 
 -- What leaves after the commit, sealed; not_before is also the end of a lease.

@@ -42,15 +42,15 @@ CREATE TABLE session (
   revoked_at       INTEGER  NOT NULL,
   revoked_reason   TEXT NOT NULL,
   dead_at          INTEGER  NOT NULL,
-  PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES app_user (tenant_id, id) ON DELETE CASCADE
+  PRIMARY KEY (id, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 ) STRICT;
-CREATE INDEX session_by_user ON session (tenant_id, user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX session_subject ON session (tenant_id, subject, id);
-CREATE INDEX session_head ON session (tenant_id, head);
-CREATE INDEX session_pending ON session (tenant_id, pending) WHERE pending IS NOT NULL;
-CREATE INDEX session_parent ON session (tenant_id, parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX session_dead ON session (tenant_id, dead_at);
+CREATE INDEX session_by_user ON session (user_id, tenant_id) WHERE user_id IS NOT NULL;
+CREATE INDEX session_subject ON session (subject, tenant_id, id);
+CREATE INDEX session_head ON session (head, tenant_id);
+CREATE INDEX session_pending ON session (pending, tenant_id) WHERE pending IS NOT NULL;
+CREATE INDEX session_parent ON session (parent_id, tenant_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX session_dead ON session (dead_at, tenant_id);
 
 -- The revocation feed. The counter's row lock makes the sequence gap-free and puts it in the order of commits.
 CREATE TABLE revocation_counter (
@@ -69,4 +69,4 @@ CREATE TABLE revocation (
   until     INTEGER  NOT NULL,
   PRIMARY KEY (tenant_id, seq)
 ) STRICT;
-CREATE INDEX revocation_until ON revocation (tenant_id, until);
+CREATE INDEX revocation_until ON revocation (until, tenant_id);

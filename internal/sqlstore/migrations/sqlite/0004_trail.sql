@@ -13,11 +13,11 @@ CREATE TABLE event (
   actor_kind TEXT NOT NULL,
   actor_id   TEXT NOT NULL,
   detail     TEXT,
-  PRIMARY KEY (tenant_id, id)
+  PRIMARY KEY (id, tenant_id)
 ) STRICT;
-CREATE INDEX event_subject ON event (tenant_id, subject, id) WHERE subject <> '';
-CREATE INDEX event_session ON event (tenant_id, session_id, id) WHERE session_id <> '';
-CREATE INDEX event_trace ON event (tenant_id, trace) WHERE trace <> '';
+CREATE INDEX event_subject ON event (subject, tenant_id, id) WHERE subject <> '';
+CREATE INDEX event_session ON event (session_id, tenant_id, id) WHERE session_id <> '';
+CREATE INDEX event_trace ON event (trace, tenant_id) WHERE trace <> '';
 
 CREATE TABLE event_person (
   tenant_id TEXT NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE event_person (
   address   TEXT NOT NULL,
   agent     TEXT NOT NULL,
   email     TEXT NOT NULL,
-  PRIMARY KEY (tenant_id, event_id)
+  PRIMARY KEY (event_id, tenant_id)
 ) STRICT;
 
 -- What leaves after the commit, sealed; not_before is also the end of a lease.

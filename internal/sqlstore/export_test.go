@@ -1,0 +1,97 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// Text is a statement as tests see it.
+type Text struct {
+	Lite, PG string
+	Hot      bool
+}
+
+// Texts gives every statement, the single-statement shapes of PostgreSQL included.
+func Texts() []Text {
+	var out []Text
+	for _, s := range statements {
+		out = append(out, Text{Lite: s.lite, PG: s.pg, Hot: s.hot})
+	}
+	event := audit.Event{Person: &audit.Person{}}
+	rec := audit.Record{Events: []audit.Event{event, {}}, Messages: []audit.Message{{}, {}}}
+	for _, r := range []audit.Record{{}, rec} {
+		out = append(out, Text{PG: swapShape(shapeOf("swap", r)), Hot: true})
+		s := shapeOf("open", r)
+		out = append(out, Text{PG: openShape(s), Hot: true})
+		s.guard, s.register = true, true
+		out = append(out, Text{PG: openShape(s), Hot: true})
+	}
+	return out
+}
+
+// Tx runs statements of a test's own inside a write of the store.
+type Tx struct{ q queryer }
+
+// Exec runs text, the same on both engines.
+func (t Tx) Exec(text string, args ...any) (int64, error) { return t.q.exec(adhoc(text), args...) }
+
+// Row reads one row.
+func (t Tx) Row(text string, args []any, dest ...any) (bool, error) {
+	return t.q.row(adhoc(text), args, dest...)
+}
+
+var adhocTexts = map[string]*stmt{}
+
+func adhoc(text string) *stmt {
+	return adhocTexts[text]
+}
+
+// Prepare names a test's statement; call it from package-level variables only.
+func Prepare(text string) string {
+	adhocTexts[text] = both(text)
+	return text
+}
+
+// Write runs fn in one transaction.
+func (s *Store) Write(ctx context.Context, fn func(t Tx) error) error {
+	return s.e.write(ctx, func(q queryer) error { return fn(Tx{q}) })
+}
+
+// Read runs fn without one.
+func (s *Store) Read(ctx context.Context, fn func(t Tx) error) error {
+	return s.e.read(ctx, func(q queryer) error { return fn(Tx{q}) })
+}
+
+// Settings are those of the store's PostgreSQL connections.
+func Settings() map[string]string { return settings }
+
+// HalfOpen is the inside of session.Store.Open, so that a test can hold it open before the commit.
+func (t Tx) HalfOpen(f session.Family) error {
+	if err := guardUser(t.q, f.TenantID, f.UserID, f.Epoch); err != nil {
+		return err
+	}
+	args, err := sessionArgs(&f)
+	if err != nil {
+		return err
+	}
+	_, err = t.q.exec(sessionPut, args...)
+	return err
+}
+
+// HalfSwap is the inside of session.Store.Swap.
+func (t Tx) HalfSwap(from, to session.Family) (bool, error) {
+	args, err := swapArgs(&from, &to)
+	if err != nil {
+		return false, err
+	}
+	n, err := t.q.exec(sessionSwap, args...)
+	return n == 1, err
+}
+
+// HalfRevoke is the inside of session.Store.Revoke by user.
+func (t Tx) HalfRevoke(tenantID, userID string, at time.Time) error {
+	return endUser(t.q, tenantID, userID, "test", at, audit.Record{})
+}

@@ -34,6 +34,14 @@ var (
 		(SELECT id FROM attempt WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3)`))
 )
 
+// addressHold makes verbs about one address take turns until they commit: each deletes the attempts and tickets of the others, and would
+// meet them half-way. It comes before every other lock.
+var addressHold = pair(`SELECT 1 WHERE $1 = $2`, `SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))`)
+
+func holdAddress(q queryer, tenantID, email string) error {
+	return q.later(addressHold, tenantID, email)
+}
+
 // attemptRow receives attemptColumns, all of which may be NULL on the right of a join.
 type attemptRow struct {
 	tenantID, id, clientID, email, typed, name, locale, credentialID, phc, browser *string
@@ -65,6 +73,9 @@ func (r *attemptRow) attempt() *login.Attempt {
 // SaveAttempt inserts an attempt and drops the oldest beyond 20.
 func (s logins) SaveAttempt(ctx context.Context, a login.Attempt, rec audit.Record) error {
 	return s.e.write(ctx, func(q queryer) error {
+		if err := holdAddress(q, a.TenantID, a.Email); err != nil {
+			return err
+		}
 		err := q.later(attemptPut, a.TenantID, a.ID, a.ClientID, a.Email, a.Typed, a.Name, a.Locale, a.Password.ID, a.Password.PHC,
 			int64(a.Password.PepperID), micros(a.Password.CreatedAt), a.Browser, hashOrNull(a.TokenHash), micros(a.CreatedAt),
 			micros(a.ExpiresAt))
@@ -106,6 +117,9 @@ func mustFind(q queryer, s *stmt, args in, dest ...any) error {
 func (s logins) Prove(ctx context.Context, p login.Proof, rec audit.Record) error {
 	a := p.Attempt
 	return s.e.write(ctx, func(q queryer) error {
+		if err := holdAddress(q, a.TenantID, a.Email); err != nil {
+			return err
+		}
 		var id string
 		if err := mustFind(q, attemptSpend, in{a.TenantID, a.ID, micros(p.At)}, &id); err != nil {
 			return err

@@ -136,7 +136,7 @@ func TestLinksComeFromConfiguration(t *testing.T) {
 		"javascript:alert(1)":         "https://public.example.com/t/main/email/verify/",
 	} {
 		w := newWorld(t, memoryBackend(t), login.Config{})
-		w.t.Issuer = issuer
+		w.t.Issuer, w.t.Slug = issuer, "main"
 		must(t, w.register(w.call(""), "ada@example.com", goodPassword))
 		link := w.j.mail("ada@example.com").Link
 		if len(link) != len(want)+43 || link[:len(want)] != want {

@@ -216,3 +216,21 @@ func TestAFaultyLimitIsNotNoLimit(t *testing.T) {
 	_, err := w.login(w.call(""), w.shut, "ada@example.com", goodPassword)
 	wantReason(t, "a limit that cannot be read", err, fault.ReasonInternal)
 }
+
+// TestProofAgainstReset: the link of a sign-up and of a reset for the same address, pressed together, make one user.
+func TestProofAgainstReset(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		must(t, w.register(w.call("b1"), "ada@example.com", goodPassword))
+		signup := w.token(t, "ada@example.com")
+		must(t, w.forgot(w.call("b1"), "ada@example.com"))
+		reset := w.token(t, "ada@example.com")
+		wantOneOf(t, "proof against reset", race(func(n int) error {
+			if n%2 == 0 {
+				_, err := w.verify(w.call("b1"), signup, "", "")
+				return err
+			}
+			_, err := w.reset(w.call("b1"), reset, "another tractor 92")
+			return err
+		}))
+	})
+}

@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -103,10 +104,14 @@ func ringKeys() []secret.RingKey {
 	return []secret.RingKey{key(1, secret.PurposeSeal), key(2, secret.PurposeMAC), key(3, secret.PurposePepper)}
 }
 
+// serial tells worlds on one backend apart.
+var serial atomic.Uint32
+
 func newWorld(t *testing.T, b backend, cfg login.Config) *world {
 	t.Helper()
 	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
-	one := tenant.Tenant{ID: secret.NewID(now), Slug: "main", Name: "Example", Issuer: "https://login.example.com", ManagedBy: "file"}
+	slug := fmt.Sprint("t", serial.Add(1))
+	one := tenant.Tenant{ID: secret.NewID(now), Slug: slug, Name: "Example", Issuer: "https://" + slug + ".example.com", ManagedBy: "file"}
 	client := func(id string, auto bool) tenant.Client {
 		return tenant.Client{TenantID: one.ID, ID: id, Name: "App " + id, ManagedBy: "file", Settings: tenant.ClientSettings{
 			AutoRegister: auto, Roles: []string{"reader", "writer"}, DefaultRoles: []string{"reader"},

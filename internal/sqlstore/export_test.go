@@ -2,8 +2,10 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
 // Text is a statement as tests see it.
@@ -65,3 +67,31 @@ func (s *Store) Read(ctx context.Context, fn func(t Tx) error) error {
 
 // Settings are those of the store's PostgreSQL connections.
 func Settings() map[string]string { return settings }
+
+// HalfOpen is the inside of session.Store.Open, so that a test can hold it open before the commit.
+func (t Tx) HalfOpen(f session.Family) error {
+	if err := guardUser(t.q, f.TenantID, f.UserID, f.Epoch); err != nil {
+		return err
+	}
+	args, err := sessionArgs(&f)
+	if err != nil {
+		return err
+	}
+	_, err = t.q.exec(sessionPut, args...)
+	return err
+}
+
+// HalfSwap is the inside of session.Store.Swap.
+func (t Tx) HalfSwap(from, to session.Family) (bool, error) {
+	args, err := swapArgs(&from, &to)
+	if err != nil {
+		return false, err
+	}
+	n, err := t.q.exec(sessionSwap, args...)
+	return n == 1, err
+}
+
+// HalfRevoke is the inside of session.Store.Revoke by user.
+func (t Tx) HalfRevoke(tenantID, userID string, at time.Time) error {
+	return endUser(t.q, tenantID, userID, "test", at, audit.Record{})
+}

@@ -40,7 +40,7 @@ type Rooms struct {
 
 // Trail reads what verbs wrote beside their change, so that a suite sees whether a failed verb left something behind.
 type Trail struct {
-	Events      func(ctx context.Context, tenantID string) ([]audit.Event, error)
+	Events      func(ctx context.Context, tenantID, trace string) ([]audit.Event, error)
 	Revocations func(ctx context.Context, tenantID string) ([]Numbered, error) // by sequence
 }
 
@@ -177,8 +177,9 @@ func (s *scene) mark() mark {
 
 // record has one event and one message.
 func (s *scene) record() audit.Record {
+	id := secret.NewID(noon)
 	return audit.Record{
-		Events: []audit.Event{{ID: secret.NewID(noon), TenantID: s.tenant.ID, At: noon, Type: "suite.marked", Actor: audit.Actor{Kind: "system"}}},
+		Events: []audit.Event{{ID: id, TenantID: s.tenant.ID, At: noon, Type: "suite.marked", Trace: id, Actor: audit.Actor{Kind: "system"}}},
 		Messages: []audit.Message{{
 			ID: secret.NewID(noon), TenantID: s.tenant.ID, Kind: delivery.KindMail, Sealed: []byte{0, 1, 0xff}, NotBefore: noon.Add(-time.Hour),
 		}},
@@ -192,8 +193,8 @@ func (s *scene) wrote(m mark, want bool) {
 	if want {
 		n = 1
 	}
-	if got := s.events(m.Events[0].ID); got != n {
-		s.Fatalf("the event of the record stands %d times, want %d", got, n)
+	if got := s.traced(m.Events[0].Trace); len(got) != n {
+		s.Fatalf("the event of the record stands %d times, want %d", len(got), n)
 	}
 	backlog, err := s.Outbox.Backlog(s.ctx)
 	s.ok(err)
@@ -202,16 +203,11 @@ func (s *scene) wrote(m mark, want bool) {
 	}
 }
 
-func (s *scene) events(id string) (n int) {
+func (s *scene) traced(trace string) []audit.Event {
 	s.Helper()
-	all, err := s.Trail.Events(s.ctx, s.tenant.ID)
+	found, err := s.Trail.Events(s.ctx, s.tenant.ID, trace)
 	s.ok(err)
-	for _, e := range all {
-		if e.ID == id {
-			n++
-		}
-	}
-	return n
+	return found
 }
 
 // revoked gives the tenant's revocations of sessions: target → reason.

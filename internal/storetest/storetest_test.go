@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral/ephemeraltest"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
@@ -16,6 +17,18 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 	return storetest.Rooms{
 		Tenants: s.Tenants(), Users: s.Users(), Keys: s.Keys(), Sessions: s.Sessions(), Logins: s.Logins(), Janitor: s.Janitor(),
 		Credentials: s.Credentials(), Outbox: s.Outbox(),
+		Trail: storetest.Trail{
+			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
+				return s.Events().Find(ctx, sqlstore.TrailQuery{TenantID: tenantID, Trace: trace})
+			},
+			Revocations: func(ctx context.Context, tenantID string) (out []storetest.Numbered, err error) {
+				feed, err := s.Events().Revocations(ctx, tenantID, 0, 1_000_000)
+				for _, n := range feed {
+					out = append(out, storetest.Numbered{Sequence: n.Seq, Revocation: n.Revocation})
+				}
+				return out, err
+			},
+		},
 	}
 }
 

@@ -196,6 +196,15 @@ func TestRuleNext(t *testing.T) {
 			f.Confirmations = append(f.Confirmations, Confirmation{6, ruleNow})
 			f.Pending, f.SealedPending, f.PendingMinted = nil, nil, time.Time{}
 		}},
+		{"5 confirm without a grace keeps the seal for a bound holder", func(c *ruleCase) {
+			c.p.Grace = 0
+			c.pending(ago(time.Second))
+			c.present(matchPending, 0)
+		}, func(f *Family) {
+			f.Generation, f.Head, f.HeadMinted, f.SealedHead = 6, hashOf(6), ago(time.Second), []byte("pending")
+			f.Confirmations = append(f.Confirmations, Confirmation{6, ruleNow})
+			f.Pending, f.SealedPending, f.PendingMinted = nil, nil, time.Time{}
+		}},
 		{"idle limit never beyond the absolute one", func(c *ruleCase) { c.p.Idle = 1000 * time.Hour }, func(f *Family) {
 			f.PendingMinted, f.SealedHead, f.IdleExpiry = ruleNow, nil, ruleNow.Add(240*time.Hour)
 		}},

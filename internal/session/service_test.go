@@ -240,6 +240,12 @@ func TestRefreshSamePair(t *testing.T) {
 	if got := c.must(c.open.Refresh, with(secret.NewText("rubbish"))); got.Same {
 		t.Error("rubbish counted")
 	}
+	old := c.open.AccessClaims
+	old.Epoch = 0
+	stale, _ := c.sign.Signer.SignAccess(context.Background(), c.w.Tenant, "", old)
+	if got := c.must(c.open.Refresh, with(secret.NewText(stale))); got.Same {
+		t.Error("an access token of another epoch counted")
+	}
 	c.refused(fault.ReasonRefreshUnknown, secret.NewText("made-up"), with(c.open.Access))
 	c.pass(time.Millisecond) // less than 60 s are left
 	if got := c.must(c.open.Refresh, with(c.open.Access)); got.Same {

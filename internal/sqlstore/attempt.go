@@ -34,17 +34,12 @@ var (
 		(SELECT id FROM attempt WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3)`))
 )
 
-// addressLock makes the verbs about one address take turns on PostgreSQL. Each first takes its own row and in the end deletes all rows of
-// the address: without turns, parallel proofs of several attempts wait for one another in circles until all of them time out, and a
-// stranger who plants attempts could keep the owner of the mailbox from ever proving it. It is taken before any row.
-var addressLock = pair(``, `SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))`)
+// addressHold makes verbs about one address take turns until they commit: each deletes the attempts and tickets of the others, and would
+// meet them half-way. It comes before every other lock.
+var addressHold = pair(`SELECT 1 WHERE $1 = $2`, `SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))`)
 
-// alone waits for the address's turn. SQLite has one writer, so it is always the turn of whoever writes.
-func (s logins) alone(q queryer, tenantID, email string) error {
-	if s.e.kind() != postgresKind {
-		return nil
-	}
-	return q.later(addressLock, tenantID, email)
+func holdAddress(q queryer, tenantID, email string) error {
+	return q.later(addressHold, tenantID, email)
 }
 
 // attemptRow receives attemptColumns, all of which may be NULL on the right of a join.
@@ -78,7 +73,7 @@ func (r *attemptRow) attempt() *login.Attempt {
 // SaveAttempt inserts an attempt and drops the oldest beyond 20.
 func (s logins) SaveAttempt(ctx context.Context, a login.Attempt, rec audit.Record) error {
 	return s.e.write(ctx, func(q queryer) error {
-		if err := s.alone(q, a.TenantID, a.Email); err != nil {
+		if err := holdAddress(q, a.TenantID, a.Email); err != nil {
 			return err
 		}
 		err := q.later(attemptPut, a.TenantID, a.ID, a.ClientID, a.Email, a.Typed, a.Name, a.Locale, a.Password.ID, a.Password.PHC,
@@ -122,7 +117,7 @@ func mustFind(q queryer, s *stmt, args in, dest ...any) error {
 func (s logins) Prove(ctx context.Context, p login.Proof, rec audit.Record) error {
 	a := p.Attempt
 	return s.e.write(ctx, func(q queryer) error {
-		if err := s.alone(q, a.TenantID, a.Email); err != nil {
+		if err := holdAddress(q, a.TenantID, a.Email); err != nil {
 			return err
 		}
 		var id string

@@ -36,7 +36,7 @@ var (
 // SaveTicket inserts a ticket in the place of older ones.
 func (s logins) SaveTicket(ctx context.Context, t login.Ticket, rec audit.Record) error {
 	return s.e.write(ctx, func(q queryer) error {
-		if err := s.alone(q, t.TenantID, t.Email); err != nil {
+		if err := holdAddress(q, t.TenantID, t.Email); err != nil {
 			return err
 		}
 		if err := q.later(ticketReplace, t.TenantID, t.Email, string(t.Kind)); err != nil {
@@ -76,7 +76,7 @@ func spendTicket(q queryer, t login.Ticket, kind login.TicketKind, at time.Time)
 // Reset spends a reset ticket.
 func (s logins) Reset(ctx context.Context, r login.ResetSpend, rec audit.Record) (userID string, err error) {
 	err = s.e.write(ctx, func(q queryer) error {
-		if err := s.alone(q, r.Ticket.TenantID, r.Ticket.Email); err != nil {
+		if err := holdAddress(q, r.Ticket.TenantID, r.Ticket.Email); err != nil {
 			return err
 		}
 		if r.Ticket.UserID == "" {
@@ -141,7 +141,7 @@ func resetNewcomer(q queryer, r login.ResetSpend, rec audit.Record) error {
 // ChangeEmail spends an e-mail change ticket.
 func (s logins) ChangeEmail(ctx context.Context, t login.Ticket, at time.Time, rec audit.Record) error {
 	return s.e.write(ctx, func(q queryer) error {
-		if err := s.alone(q, t.TenantID, t.Email); err != nil {
+		if err := holdAddress(q, t.TenantID, t.Email); err != nil {
 			return err
 		}
 		n, err := q.exec(userTouched, t.TenantID, t.UserID, micros(at))

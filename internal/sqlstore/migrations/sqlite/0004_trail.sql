@@ -14,7 +14,7 @@ CREATE TABLE event (
   actor_id   TEXT NOT NULL,
   detail     TEXT,
   PRIMARY KEY (id, tenant_id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX event_subject ON event (subject, tenant_id, id) WHERE subject <> '';
 CREATE INDEX event_session ON event (session_id, tenant_id, id) WHERE session_id <> '';
 CREATE INDEX event_trace ON event (trace, tenant_id) WHERE trace <> '';
@@ -26,7 +26,7 @@ CREATE TABLE event_person (
   agent     TEXT NOT NULL,
   email     TEXT NOT NULL,
   PRIMARY KEY (event_id, tenant_id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- What leaves after the commit, sealed; not_before is also the end of a lease.
 CREATE TABLE outbox (
@@ -61,18 +61,18 @@ CREATE TABLE ephemeral_value (
   id      TEXT  NOT NULL PRIMARY KEY,
   value   BLOB NOT NULL,
   expires INTEGER   NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX ephemeral_value_expiry ON ephemeral_value (expires);
 
 CREATE TABLE ephemeral_lease (
   id      TEXT NOT NULL PRIMARY KEY,
   owner   TEXT NOT NULL,
   expires INTEGER  NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX ephemeral_lease_expiry ON ephemeral_lease (expires);
 
 CREATE TABLE ephemeral_limit (
   id  TEXT NOT NULL PRIMARY KEY,
   tat INTEGER  NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX ephemeral_limit_tat ON ephemeral_limit (tat);

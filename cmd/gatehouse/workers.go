@@ -18,7 +18,7 @@ const (
 func (b *building) startWorkers(ctx context.Context) <-chan struct{} {
 	var all sync.WaitGroup
 	janitor := &janitor{b: b, Now: time.Now}
-	for _, run := range []func(context.Context){b.directory.Run, b.tokens.Run, b.mail.Run, janitor.Run} {
+	for _, run := range []func(context.Context){b.directory.Run, b.tokens.Run, b.mail.Run, janitor.Run, b.giveBackMemory} {
 		all.Go(func() { run(ctx) })
 	}
 	done := make(chan struct{})

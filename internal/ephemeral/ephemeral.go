@@ -39,7 +39,7 @@ type Charge struct {
 // Verdict of a Spend.
 type Verdict struct {
 	Refused    string        // name of the limit that refused, "" when all passed
-	RetryAfter time.Duration // when one unit would pass, for Refused
+	RetryAfter time.Duration // when one unit would pass, for Refused; of several refusals the longest wait is told
 }
 
 // Limiter counts exactly: of many parallel callers no more pass than the formula allows, across nodes where the backend is shared.

@@ -28,6 +28,7 @@ const (
 	ReasonEmailUnverified    Reason = "email_unverified"
 	ReasonLocked             Reason = "locked"
 	ReasonDisabled           Reason = "disabled"
+	ReasonNotRegistered      Reason = "not_registered"
 	ReasonMissingToken       Reason = "missing_token"
 	ReasonInvalidToken       Reason = "invalid_token"
 	ReasonTokenExpired       Reason = "token_expired"

@@ -1,14 +1,13 @@
 package secret
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 )
 
@@ -30,12 +29,26 @@ type RingKey struct {
 	Active  bool   // used for new values; the newest active one of a purpose wins
 }
 
+// Format hides the key from every verb of fmt.
+func (k RingKey) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "[%s key %d]", string(k.Purpose), k.ID)
+}
+
+// LogValue hides the key from slog.
+func (k RingKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+
+// MarshalText refuses: a ring key in clear that reaches an encoder is a fault of ours.
+func (RingKey) MarshalText() ([]byte, error) {
+	return nil, errors.New("a secret.RingKey is never encoded")
+}
+
 // Ring is a replaceable snapshot of ring keys, safe for concurrent use.
 type Ring struct{ p atomic.Pointer[ringState] }
 
 type ringState struct {
 	byID   map[uint32]RingKey
 	active map[Purpose]RingKey
+	aeads  aeadCache
 }
 
 // Errors of the ring.
@@ -51,10 +64,14 @@ func NewRing(keys ...RingKey) *Ring {
 	return r
 }
 
-// Replace swaps the whole set in, for rotation without restart.
+// Replace swaps the whole set in, for rotation without restart. Keys shorter than 32 bytes are left out: better no key than an empty one.
 func (r *Ring) Replace(keys []RingKey) {
 	s := &ringState{byID: map[uint32]RingKey{}, active: map[Purpose]RingKey{}}
 	for _, k := range keys {
+		if len(k.Key) < 32 {
+			continue
+		}
+		k.Key = bytes.Clone(k.Key)
 		s.byID[k.ID] = k
 		if k.Active && (len(s.active[k.Purpose].Key) == 0 || k.ID > s.active[k.Purpose].ID) {
 			s.active[k.Purpose] = k
@@ -64,20 +81,21 @@ func (r *Ring) Replace(keys []RingKey) {
 }
 
 // Seal encrypts plain under the active sealing key and, where given, a second secret (the predecessor token of a refresh token): without
-// both nothing opens. context separates uses and is authenticated. The form is {key id, nonce, ciphertext}.
+// both nothing opens. context separates uses and is authenticated. The form is {key id, nonce, ciphertext}. Nonces are random: one
+// context without a second secret is good for 2^32 values a key (NIST SP 800-38D section 8.3).
 func (r *Ring) Seal(context string, with, plain []byte) ([]byte, error) {
-	k, ok := r.p.Load().active[PurposeSeal]
+	s := r.p.Load()
+	k, ok := s.active[PurposeSeal]
 	if !ok {
 		return nil, fmt.Errorf("seal: %w", ErrNoKey)
 	}
-	aead, err := aeadFor(k.Key, with, context)
+	aead, err := s.aead(k, with, context)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 4+aead.NonceSize(), 4+aead.NonceSize()+len(plain)+aead.Overhead())
-	binary.BigEndian.PutUint32(out, k.ID)
-	copy(out[4:], Bytes(aead.NonceSize()))
-	return aead.Seal(out, out[4:], plain, []byte(context)), nil
+	var id [4]byte
+	binary.BigEndian.PutUint32(id[:], k.ID)
+	return sealWith(aead, id, context, plain), nil
 }
 
 // Open reverses Seal.
@@ -85,34 +103,16 @@ func (r *Ring) Open(context string, with, sealed []byte) ([]byte, error) {
 	if len(sealed) < 4 {
 		return nil, ErrSealed
 	}
-	k, ok := r.p.Load().byID[binary.BigEndian.Uint32(sealed)]
+	s := r.p.Load()
+	k, ok := s.byID[binary.BigEndian.Uint32(sealed)]
 	if !ok || k.Purpose != PurposeSeal {
 		return nil, fmt.Errorf("open: %w", ErrNoKey)
 	}
-	aead, err := aeadFor(k.Key, with, context)
+	aead, err := s.aead(k, with, context)
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) < 4+aead.NonceSize() {
-		return nil, ErrSealed
-	}
-	plain, err := aead.Open(nil, sealed[4:4+aead.NonceSize()], sealed[4+aead.NonceSize():], []byte(context))
-	if err != nil {
-		return nil, ErrSealed
-	}
-	return plain, nil
-}
-
-func aeadFor(key, with []byte, context string) (cipher.AEAD, error) {
-	derived, err := hkdf.Key(sha256.New, append(append([]byte(nil), with...), key...), nil, "gatehouse seal "+context, 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(derived)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+	return openWith(aead, context, sealed)
 }
 
 // MAC gives the 32-byte HMAC-SHA-256 of msg under the active MAC key and that key's id. context separates uses.

@@ -9,35 +9,54 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"time"
 )
 
+const hidden = "[secret]"
+
 // Text is a secret string that no formatter, logger or encoder shows. Reveal is the only way to the value, so every use is found by
-// searching for it.
-type Text struct{ v string }
+// searching for it. It stands behind a pointer because fmt calls no method of a value in an unexported field: a struct with such a field
+// then prints an address, not the secret.
+type Text struct{ v *string }
 
 // NewText takes a secret in hand.
-func NewText(v string) Text { return Text{v: v} }
+func NewText(v string) Text {
+	if v == "" {
+		return Text{}
+	}
+	return Text{v: &v}
+}
 
 // Reveal gives the secret itself.
-func (t Text) Reveal() string { return t.v }
+func (t Text) Reveal() string {
+	if t.v == nil {
+		return ""
+	}
+	return *t.v
+}
 
 // IsZero reports whether there is no secret.
-func (t Text) IsZero() bool { return t.v == "" }
+func (t Text) IsZero() bool { return t.v == nil }
 
 // Equal compares in constant time for equal lengths.
-func (t Text) Equal(o Text) bool { return subtle.ConstantTimeCompare([]byte(t.v), []byte(o.v)) == 1 }
+func (t Text) Equal(o Text) bool {
+	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(o.Reveal())) == 1
+}
 
 // String hides the value.
-func (Text) String() string { return "[secret]" }
+func (Text) String() string { return hidden }
 
 // GoString hides the value from %#v.
-func (Text) GoString() string { return "[secret]" }
+func (Text) GoString() string { return hidden }
+
+// Format hides the value from every verb of fmt; without it %d would show the fields.
+func (Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hidden)) }
 
 // LogValue hides the value from slog.
-func (Text) LogValue() slog.Value { return slog.StringValue("[secret]") }
+func (Text) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // MarshalText refuses: a secret that reaches an encoder is a fault of ours.
 func (Text) MarshalText() ([]byte, error) { return nil, errors.New("a secret.Text is never encoded") }

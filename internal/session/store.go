@@ -21,10 +21,12 @@ type Store interface {
 	// rec included, was written.
 	Swap(ctx context.Context, from, to Family, rec audit.Record) (bool, error)
 	// Touch records coarse activity (LastSeen) under the same guard as Swap but without raising the version, and reports whether the
-	// family is still live and at that version: the guard re-read of a repeated hand-out.
+	// family is still live and at that version: the guard re-read of a repeated hand-out. When lastSeen is not after f.LastSeen it writes
+	// nothing and only looks.
 	Touch(ctx context.Context, f Family, lastSeen time.Time) (bool, error)
 	// Revoke ends the live families that match, writes a revocation for each beside rec, and gives them (id, client, subject). Children by
-	// ParentID end with their parent. Ending what is already ended is no error and gives none.
+	// ParentID end with their parent. Ending what is already ended is no error and gives none; then rec is not written either, so that of
+	// many callers who find a theft at once only one tells the owner.
 	Revoke(ctx context.Context, m Match, at time.Time, reason string, rec audit.Record) ([]Ended, error)
 	// List gives a subject's live sessions, newest first, after the cursor (a sid, "" for the first page).
 	List(ctx context.Context, q ListQuery) ([]Family, error)

@@ -36,11 +36,20 @@ func (s values) Put(ctx context.Context, key string, value []byte, at time.Time,
 
 // Get reads a live value.
 func (s values) Get(ctx context.Context, key string, at time.Time) (value []byte, err error) {
-	err = s.e.read(ctx, func(q queryer) error {
-		_, err := q.row(valueGet, in{key, micros(at)}, &value)
+	var found bool
+	err = s.e.read(ctx, func(q queryer) (err error) {
+		found, err = q.row(valueGet, in{key, micros(at)}, &value)
 		return err
 	})
-	return value, err
+	return present(found, value), err
+}
+
+// present tells an empty value, which SQLite's driver reads as nil, from an absent one.
+func present(found bool, value []byte) []byte {
+	if !found {
+		return nil
+	}
+	return nonNil(value)
 }
 
 // Swap replaces old by new.
@@ -56,10 +65,8 @@ func (s values) Swap(ctx context.Context, key string, old, new []byte, at time.T
 // Spend takes a value out.
 func (s values) Spend(ctx context.Context, key string, at time.Time) ([]byte, error) {
 	var value []byte
-	if _, err := s.e.once(ctx, valueSpend, in{key, micros(at)}, &value); err != nil {
-		return nil, err
-	}
-	return value, nil
+	found, err := s.e.once(ctx, valueSpend, in{key, micros(at)}, &value)
+	return present(found && err == nil, value), err
 }
 
 // Lease takes or renews.

@@ -10,29 +10,24 @@ import (
 
 // endText ends the live families of a tenant that match a condition on session m, and all their descendants. $2 is the instant, $3 the
 // reason, $4 the sid that stays.
-func endText(condition string) *stmt {
-	return hot(both(`WITH RECURSIVE tree (id) AS (
+func endText(condition string) string {
+	return `WITH RECURSIVE tree (id) AS (
 			SELECT m.id FROM session m WHERE m.tenant_id = $1 AND ` + condition + `
 			UNION SELECT c.id FROM tree JOIN session c ON c.parent_id = tree.id AND c.tenant_id || '' = $1)
 		UPDATE session SET revoked_at = $2, revoked_reason = $3, version = version + 1,
 			dead_at = CASE WHEN dead_at < $2 THEN dead_at ELSE $2 END
 		WHERE tenant_id || '' = $1 AND revoked_at = 0 AND id <> $4 AND id IN (SELECT id FROM tree)
-		RETURNING id, client_id, subject, absolute_expiry`))
+		RETURNING id, client_id, subject, absolute_expiry`
 }
 
 const narrowed = ` AND ($6 = '' OR m.client_id = $6) AND m.id <> $4 AND m.revoked_at = 0`
 
 var (
-	endByID      = endText(`m.id = $5 AND ($6 = '' OR m.client_id = $6)`)
-	endByUser    = endText(`m.user_id = $5` + narrowed)
-	endBySubject = endText(`m.subject = $5` + narrowed)
-	endByClient  = both(coldEnd) // the act of an operator: reads the tenant's sessions
+	endByID      = hot(both(endText(`m.id = $5 AND ($6 = '' OR m.client_id = $6)`)))
+	endByUser    = hot(both(endText(`m.user_id = $5` + narrowed)))
+	endBySubject = hot(both(endText(`m.subject = $5` + narrowed)))
+	endByClient  = both(endText(`m.client_id = $5 AND m.revoked_at = 0`)) // the act of an operator: reads the tenant's sessions
 )
-
-const coldEnd = `UPDATE session SET revoked_at = $2, revoked_reason = $3, version = version + 1,
-		dead_at = CASE WHEN dead_at < $2 THEN dead_at ELSE $2 END
-	WHERE tenant_id = $1 AND client_id = $4 AND revoked_at = 0
-	RETURNING id, client_id, subject, absolute_expiry`
 
 // ended is what ending families brought: who they were, and their entries for the feed.
 type ended struct {

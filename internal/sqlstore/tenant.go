@@ -153,7 +153,7 @@ func (s tenants) RemoveClient(ctx context.Context, tenantID, clientID string, at
 		if n == 0 {
 			return notFound("no such client")
 		}
-		out, err := end(q, endByClient, tenantID, string(fault.ReasonClientGone), at, clientID)
+		out, err := end(q, endByClient, tenantID, string(fault.ReasonClientGone), at, "", clientID)
 		if err != nil {
 			return err
 		}

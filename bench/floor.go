@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/crypto/argon2"
+	_ "modernc.org/sqlite"
+)
+
+// floorServer answers each kind of work with nothing but its cryptography and one durable write.
+type floorServer struct {
+	rsa    *rsa.PrivateKey
+	ec     *ecdsa.PrivateKey
+	insert func(ctx context.Context, row []byte) error
+	read   func(ctx context.Context) error
+	hash   chan struct{}
+	jwks   []byte
+	signed []byte
+}
+
+func serveFloor(ctx context.Context, store string) error {
+	f := &floorServer{hash: make(chan struct{}, runtime.NumCPU()), jwks: []byte(strings.Repeat("k", 1600))}
+	var err error
+	if f.rsa, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		return err
+	}
+	if f.ec, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return err
+	}
+	digest := sha256.Sum256(nil)
+	if f.signed, err = rsa.SignPKCS1v15(nil, f.rsa, crypto.SHA256, digest[:]); err != nil {
+		return err
+	}
+	if f.insert, f.read, err = openFloorStore(ctx, store); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("http://%s\n", l.Addr())
+	_ = os.Stdout.Sync()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/rs", f.signAndWrite(f.signRSA))
+	mux.HandleFunc("/es", f.signAndWrite(f.signEC))
+	mux.HandleFunc("/login", f.signAndWrite(f.hashAndSign))
+	mux.HandleFunc("/jwks", func(w http.ResponseWriter, r *http.Request) { answer(w, f.jwks) })
+	mux.HandleFunc("/me", f.verifyAndRead)
+	server := &http.Server{Handler: mux}
+	go func() { <-ctx.Done(); _ = server.Close() }()
+	if err := server.Serve(l); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, b []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(b)
+}
+
+func (f *floorServer) signAndWrite(sign func(digest []byte) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		digest := sha256.Sum256(body)
+		signature, err := sign(digest[:])
+		if err == nil {
+			err = f.insert(r.Context(), body)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), 500)
+			return
+		}
+		answer(w, []byte(`{"access_token":"`+strings.Repeat("x", 700)+base64.RawURLEncoding.EncodeToString(signature)+`"}`))
+	}
+}
+
+func (f *floorServer) signRSA(digest []byte) ([]byte, error) {
+	return rsa.SignPKCS1v15(nil, f.rsa, crypto.SHA256, digest)
+}
+
+func (f *floorServer) signEC(digest []byte) ([]byte, error) {
+	return ecdsa.SignASN1(rand.Reader, f.ec, digest)
+}
+
+func (f *floorServer) hashAndSign(digest []byte) ([]byte, error) {
+	f.hash <- struct{}{}
+	argon2.IDKey(digest, digest[:16], 2, 19456, 1, 32)
+	<-f.hash
+	return f.signRSA(digest)
+}
+
+func (f *floorServer) verifyAndRead(w http.ResponseWriter, r *http.Request) {
+	digest := sha256.Sum256(nil)
+	err := rsa.VerifyPKCS1v15(&f.rsa.PublicKey, crypto.SHA256, digest[:], f.signed)
+	if err == nil {
+		err = f.read(r.Context())
+	}
+	if err != nil {
+		http.Error(w, err.Error(), 500)
+		return
+	}
+	answer(w, []byte(`{"id":"`+strings.Repeat("x", 200)+`"}`))
+}
+
+func openFloorStore(ctx context.Context, store string) (insert func(context.Context, []byte) error, read func(context.Context) error, err error) {
+	const ddl = `CREATE TABLE IF NOT EXISTS floor (id %s PRIMARY KEY, row TEXT)`
+	if strings.HasPrefix(store, "postgres") {
+		pool, err := pgxpool.New(ctx, store+"&pool_max_conns=16")
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, err := pool.Exec(ctx, fmt.Sprintf(ddl, "BIGSERIAL")); err != nil {
+			return nil, nil, err
+		}
+		insert = func(ctx context.Context, row []byte) error {
+			_, err := pool.Exec(ctx, `INSERT INTO floor (row) VALUES ($1)`, string(row))
+			return err
+		}
+		read = func(ctx context.Context) error {
+			var row string
+			err := pool.QueryRow(ctx, `SELECT coalesce(max(row), '') FROM floor WHERE id = $1`, 1).Scan(&row)
+			return err
+		}
+		return insert, read, nil
+	}
+	db, err := sql.Open("sqlite", "file:"+store+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := db.ExecContext(ctx, fmt.Sprintf(ddl, "INTEGER")); err != nil {
+		return nil, nil, err
+	}
+	one, err := db.PrepareContext(ctx, `SELECT row FROM floor WHERE id = $1`)
+	if err != nil {
+		return nil, nil, err
+	}
+	read = func(ctx context.Context) error {
+		var row string
+		if err := one.QueryRowContext(ctx, 1).Scan(&row); err != nil && err != sql.ErrNoRows {
+			return err
+		}
+		return nil
+	}
+	insert, err = groupedInsert(ctx, db)
+	return insert, read, err
+}
+
+type insertJob struct {
+	row  string
+	done chan error
+}
+
+// groupedInsert commits whatever waits in one transaction: the cheapest durable write there is.
+func groupedInsert(ctx context.Context, db *sql.DB) (func(context.Context, []byte) error, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stmt, err := conn.PrepareContext(ctx, `INSERT INTO floor (row) VALUES ($1)`)
+	if err != nil {
+		return nil, err
+	}
+	jobs := make(chan insertJob, 1024)
+	go func() {
+		for job := range jobs {
+			group := []insertJob{job}
+			for more := true; more && len(group) < 256; {
+				select {
+				case j := <-jobs:
+					group = append(group, j)
+				default:
+					more = false
+				}
+			}
+			err := commitGroup(conn, stmt, group)
+			for _, j := range group {
+				j.done <- err
+			}
+		}
+	}()
+	return func(_ context.Context, row []byte) error {
+		j := insertJob{row: string(row), done: make(chan error, 1)}
+		jobs <- j
+		return <-j.done
+	}, nil
+}
+
+func commitGroup(conn *sql.Conn, stmt *sql.Stmt, group []insertJob) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, j := range group {
+		if _, err := stmt.ExecContext(ctx, j.row); err != nil {
+			return err
+		}
+	}
+	_, err := conn.ExecContext(ctx, "COMMIT")
+	return err
+}

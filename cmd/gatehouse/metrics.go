@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metrics is the registry behind /metrics. Labels are bounded: routes by pattern, methods and status classes by the hallway's table; never
+// a tenant, a client or anything a stranger may make up.
+func (b *building) metrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &exporter{b: b})
+	return r
+}
+
+// exporter turns the rooms' Stats into metrics when asked.
+type exporter struct{ b *building }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("gatehouse_"+name, help, labels, nil)
+}
+
+var (
+	descRequests = desc("http_requests_total", "Answers by route and status class.", "method", "route", "class")
+	descSeconds  = desc("http_request_seconds_total", "Time spent in answers by route.", "method", "route")
+	descHashes   = desc("password_hashes_total", "Password hashes by use.", "use")
+	descRunning  = desc("password_hashes_running", "Password hashes being worked on.")
+	descWaiting  = desc("password_hashes_waiting", "Callers waiting for a password hash.")
+	descMails    = desc("mails_total", "Messages by what became of them.", "result")
+	descTenants  = desc("tenants", "Tenants served.")
+	descVersion  = desc("directory_version", "Version of the tenants in use.")
+	descConns    = desc("store_connections", "Connections of the store by state.", "state")
+	descWriting  = desc("store_writes_waiting", "Writes waiting for the writer (SQLite).")
+	descWrites   = desc("store_writes_total", "Writes answered (SQLite).")
+	descGroups   = desc("store_commits_total", "Commits that the writes were grouped into (SQLite).")
+	descRetries  = desc("store_retries_total", "Transactions run again (PostgreSQL).")
+)
+
+// Describe implements prometheus.Collector; the metrics are checked when collected.
+func (*exporter) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (e *exporter) Collect(out chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	stats, latencies := e.b.hall.Stats()
+	for _, s := range stats {
+		count(descRequests, float64(s.Count), s.Method, s.Route, strconv.Itoa(s.Class)+"xx")
+	}
+	for _, l := range latencies {
+		count(descSeconds, l.Sum.Seconds(), l.Method, l.Route)
+	}
+	p := e.b.passwords.Stats()
+	count(descHashes, float64(p.Hashed), "new")
+	count(descHashes, float64(p.Verified), "verify")
+	count(descHashes, float64(p.Decoys), "decoy")
+	count(descHashes, float64(p.Refused), "refused")
+	gauge(descRunning, float64(p.Running))
+	gauge(descWaiting, float64(p.Waiting))
+	m := e.b.mail.Stats()
+	count(descMails, float64(m.Sent), "sent")
+	count(descMails, float64(m.Failed), "failed")
+	count(descMails, float64(m.Lost), "lost")
+	gauge(descTenants, float64(len(e.b.directory.All())))
+	gauge(descVersion, float64(e.b.directory.Version()))
+	s := e.b.store.Stats()
+	gauge(descConns, float64(s.Open), "open")
+	gauge(descConns, float64(s.Busy), "busy")
+	gauge(descConns, float64(s.Max), "max")
+	gauge(descWriting, float64(s.Waiting))
+	count(descWrites, float64(s.Writes))
+	count(descGroups, float64(s.Groups))
+	count(descRetries, float64(s.Retries))
+}

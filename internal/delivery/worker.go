@@ -1,0 +1,210 @@
+package delivery
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+)
+
+// The worker's timing. A message stays leased for longer than its delivery can take, so a second worker sees it only after a crash.
+const (
+	pollEvery  = time.Second      // retries and other nodes' messages; our own come by Wake
+	leaseFor   = 2 * time.Minute  // > sendTimeout
+	batch      = 8                // messages in hand at once, each on its own connection
+	firstRetry = 5 * time.Second  // doubled on every failure …
+	lastRetry  = 15 * time.Minute // … up to this
+	giveUp     = 72 * time.Hour   // after the message was written
+)
+
+var errNoServer = errors.New("no mail server is configured")
+
+// Worker drains the outbox. A message is delivered at least once: a crash between delivery and Done sends it again, nothing loses it.
+type Worker struct {
+	Now func() time.Time // the machine's clock
+
+	cfg    Config
+	server *server
+	wake   chan struct{}
+	sent   atomic.Int64
+	failed atomic.Int64
+	lost   atomic.Int64
+}
+
+// New makes a worker; Run starts it.
+func New(cfg Config) (*Worker, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	w := &Worker{Now: cfg.Now, cfg: cfg, wake: make(chan struct{}, 1)}
+	if cfg.SMTP.URL.IsZero() {
+		return w, nil
+	}
+	if err := cfg.SMTP.Validate(); err != nil {
+		return nil, err
+	}
+	s, err := parseServer(cfg.SMTP)
+	w.server = &s
+	return w, err
+}
+
+// Stats are counts since the start.
+type Stats struct {
+	Sent   int64 // delivered to a server or a mailbox
+	Failed int64 // tries that failed and are made again
+	Lost   int64 // messages given up
+}
+
+// Stats gives the counts since the start.
+func (w *Worker) Stats() Stats {
+	return Stats{Sent: w.sent.Load(), Failed: w.failed.Load(), Lost: w.lost.Load()}
+}
+
+// Wake tells the worker that a message was committed. It never blocks.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run drains until ctx ends, then finishes what is in hand.
+func (w *Worker) Run(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		for ctx.Err() == nil && w.round(ctx) == batch {
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-w.wake:
+		}
+	}
+}
+
+// round delivers one batch and gives its size.
+func (w *Worker) round(ctx context.Context) int {
+	leased, err := w.cfg.Store.Lease(ctx, batch, w.Now(), leaseFor)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.cfg.Log.WarnContext(ctx, "the outbox cannot be read", "error", err.Error())
+		}
+		return 0
+	}
+	var all sync.WaitGroup
+	for _, l := range leased {
+		all.Go(func() { w.handle(context.WithoutCancel(ctx), l) }) // a stop must not cut a delivery in half
+	}
+	all.Wait()
+	return len(leased)
+}
+
+func (w *Worker) handle(ctx context.Context, l Leased) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	err := w.deliver(ctx, l)
+	cancel()
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	switch {
+	case err == nil:
+		w.sent.Add(1)
+		err = w.cfg.Store.Done(ctx, l.Message.ID)
+	case errors.Is(err, errRefused) || w.Now().Sub(born(l)) > giveUp:
+		w.lost.Add(1)
+		w.report(ctx, slog.LevelError, "a message was given up", l, err)
+		err = w.cfg.Store.Done(ctx, l.Message.ID)
+	default:
+		w.failed.Add(1)
+		w.report(ctx, slog.LevelWarn, "a message could not be delivered and will be tried again", l, err)
+		err = w.cfg.Store.Retry(ctx, l.Message.ID, w.Now().Add(backoff(l.Attempts)))
+	}
+	if err != nil {
+		w.report(ctx, slog.LevelWarn, "the outbox cannot be written; the message may be sent again", l, err)
+	}
+}
+
+// report logs ids only. A server's refusal often repeats the recipient, so of err only its class is logged.
+func (w *Worker) report(ctx context.Context, level slog.Level, text string, l Leased, err error) {
+	w.cfg.Log.Log(ctx, level, text, "message", l.Message.ID, "tenant", l.Message.TenantID, "kind", l.Message.Kind, "attempts", l.Attempts+1,
+		"error", class(err))
+}
+
+func (w *Worker) deliver(ctx context.Context, l Leased) error {
+	if l.Message.Kind != KindMail {
+		return nil // KindNone: written only so that known and unknown addresses cost the same
+	}
+	t := w.cfg.Directory.ByID(l.Message.TenantID)
+	if t == nil {
+		return errors.New("the tenant is not known (yet)")
+	}
+	m, err := open(w.cfg.Ring, l.Message.Sealed)
+	if err != nil {
+		return err
+	}
+	r, err := Render(t, m)
+	if err != nil {
+		return err
+	}
+	if t.Test || (w.server == nil && w.cfg.Dev) {
+		return w.cfg.Store.PutMail(ctx, boxed(t, m, r, w.Now()))
+	}
+	if w.server == nil {
+		return errNoServer
+	}
+	return w.server.send(ctx, w.envelope(t, m), r)
+}
+
+func (w *Worker) envelope(t *tenant.Tenant, m Mail) envelope {
+	e := envelope{from: w.cfg.SMTP.From, replyTo: t.Policy.Mail.ReplyTo, to: m.To}
+	if t.Policy.Mail.From != "" {
+		e.from = t.Policy.Mail.From
+	}
+	return e
+}
+
+func boxed(t *tenant.Tenant, m Mail, r Rendered, now time.Time) BoxMail {
+	b := BoxMail{
+		ID: secret.NewID(now), TenantID: t.ID, To: m.To, Subject: r.Subject, Text: r.Text, HTML: r.HTML,
+		Links: []string{}, Codes: []string{}, At: now.UTC().Truncate(time.Microsecond),
+	}
+	if m.Link != "" {
+		b.Links = append(b.Links, m.Link)
+	}
+	if m.Code != "" {
+		b.Codes = append(b.Codes, m.Code)
+	}
+	return b
+}
+
+// born is when the message was written: ids are UUIDv7, whose first 48 bits are milliseconds (RFC 9562 section 5.7). Retry moves every
+// other instant of the row.
+func born(l Leased) time.Time {
+	raw, err := hex.DecodeString(strings.ReplaceAll(l.Message.ID, "-", ""))
+	if err != nil || len(raw) != 16 {
+		return l.Message.NotBefore
+	}
+	var ms int64
+	for _, b := range raw[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms)
+}
+
+// backoff is 5 s · 2^attempts up to 15 min, then a random half of it, so that messages that failed together do not return together.
+func backoff(attempts int) time.Duration {
+	d := lastRetry
+	if attempts < 8 {
+		d = min(firstRetry<<max(attempts, 0), lastRetry)
+	}
+	return d/2 + rand.N(d/2+1)
+}

@@ -1,0 +1,71 @@
+// Package drill owns the attacks of strangers as runnable functions: each plays one attack against a running server and says whether it
+// was refused, contained (with the window in which it worked) or succeeded. It does not own defences, and it sees the server only
+// from outside: over HTTP.
+package drill
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Outcome of a drill.
+type Outcome string
+
+// The outcomes. Contained means that the attack works until it is noticed or expires; Window says how long.
+const (
+	Refused   Outcome = "refused"
+	Contained Outcome = "contained"
+	Succeeded Outcome = "succeeded"
+)
+
+// Verdict is what a drill found.
+type Verdict struct {
+	Outcome Outcome
+	Window  time.Duration // for Contained: how long the stolen thing worked
+	Detail  string        // one line for people
+}
+
+// Held reports whether the defence held.
+func (v Verdict) Held() bool { return v.Outcome != Succeeded }
+
+// Drill is one attack. Row is its number in the table of attacks. Defences names the switches that a weakened test build can turn off;
+// with all of them off the drill must succeed, or it proves nothing.
+type Drill struct {
+	Row      int
+	Name     string
+	Defences []string
+	Run      func(ctx context.Context, t *Target) (Verdict, error)
+}
+
+// All lists every drill, by row.
+func All() []Drill {
+	return []Drill{
+		{1, "stolen-refresh-token", []string{"reuse"}, stolenRefreshToken},
+		{2, "stolen-access-token", []string{"live-check"}, stolenAccessToken},
+		{5, "refresh-race", []string{"same-successor"}, refreshRace},
+		{6, "refresh-against-revoke", []string{"revoke-guard"}, refreshAfterRevoke},
+		{7, "session-fixation", []string{"fresh-ids"}, sessionFixation},
+		{8, "enumeration-by-answer", []string{"same-answer"}, enumeration},
+		{9, "pre-hijack", []string{"inert-attempts"}, preHijack},
+		{12, "link-scanner", []string{"inert-links"}, linkScanner},
+		{15, "login-csrf", []string{"cross-origin"}, loginCSRF},
+		{17, "alg-confusion", []string{"alg-bound"}, algConfusion},
+		{18, "kid-injection", []string{"alg-bound"}, kidInjection},
+		{20, "host-poisoning", []string{"known-hosts"}, hostPoisoning},
+		{21, "foreign-guesses", []string{"device-apart"}, foreignGuesses},
+		{25, "claim-injection", []string{"reserved-claims"}, claimInjection},
+	}
+}
+
+func refused(format string, args ...any) (Verdict, error) {
+	return Verdict{Outcome: Refused, Detail: fmt.Sprintf(format, args...)}, nil
+}
+
+func contained(window time.Duration, format string, args ...any) (Verdict, error) {
+	return Verdict{Outcome: Contained, Window: window, Detail: fmt.Sprintf(format, args...)}, nil
+}
+
+func succeeded(format string, args ...any) (Verdict, error) {
+	return Verdict{Outcome: Succeeded, Detail: fmt.Sprintf(format, args...)}, nil
+}

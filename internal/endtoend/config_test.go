@@ -1,0 +1,22 @@
+package endtoend
+
+import "github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+
+// twoClients is a test tenant whose default client registers people by itself and whose client "strict" does not. User data is spread
+// over access tokens, so that planted claims have a road to travel.
+const twoClients = `
+tenants:
+- id: 0198c000-0000-7000-8000-000000000001
+  slug: main
+  name: Example
+  test: true
+  default_client: demo
+  clients:
+  - {id: demo, name: Demo, auto_register: true, claims: {"*": user.data}}
+  - {id: strict, name: Strict, auto_register: false}
+`
+
+func withStrictClient(o server.Options) server.Options {
+	o.Config = twoClients
+	return o
+}

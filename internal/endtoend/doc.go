@@ -1,0 +1,2 @@
+// Package endtoend tells the product's stories against the built binary, over HTTP, on every engine. It owns tests only.
+package endtoend

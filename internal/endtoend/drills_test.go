@@ -1,0 +1,48 @@
+package endtoend
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/drill"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+)
+
+// TestDrills plays every attack against the product: each must be refused or contained.
+func TestDrills(t *testing.T) {
+	engines(t, func(t *testing.T, o server.Options) {
+		o.Strict = "strict"
+		s := server.Start(t, withStrictClient(o))
+		for _, d := range drill.All() {
+			t.Run(d.Name, func(t *testing.T) {
+				v, err := d.Run(t.Context(), &s.Target)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("%s: %s", v.Outcome, v.Detail)
+				if !v.Held() {
+					t.Fatalf("the attack succeeded: %s", v.Detail)
+				}
+			})
+		}
+	})
+}
+
+// TestDrillsBite plays them against a build whose defences are switched off: a drill that is still refused proves nothing.
+func TestDrillsBite(t *testing.T) {
+	weak := server.Build(t, "gatehouse_weak")
+	for _, d := range drill.All() {
+		t.Run(d.Name, func(t *testing.T) {
+			s := server.Start(t, withStrictClient(server.Options{
+				Binary: weak, Strict: "strict", Env: []string{"WEAK_GATEHOUSE=" + strings.Join(d.Defences, ",")},
+			}))
+			v, err := d.Run(t.Context(), &s.Target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Held() {
+				t.Fatalf("the drill was %s although %v was off: it cannot go red", v.Outcome, d.Defences)
+			}
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/drill"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+)
+
+const (
+	parallel = 64
+	rounds   = 50
+	dropped  = 0.2
+)
+
+func TestParallelRefreshThroughOneProcessOnSQLite(t *testing.T) {
+	s := server.Start(t, server.Options{})
+	parallelRefresh(t, s)
+}
+
+func TestParallelRefreshThroughTwoProcessesOnPostgres(t *testing.T) {
+	url := testbed.Postgres(t)
+	data := t.TempDir()
+	a := server.Start(t, server.Options{Store: url, Data: data, Args: []string{}})
+	b := server.Start(t, server.Options{Store: url, Data: data})
+	parallelRefresh(t, a, b)
+}
+
+// parallelRefresh: 64 callers share a family's newest token and refresh at once, round after round; every fifth reply is lost. Nobody
+// honest is refused, each round has one successor, and at the end every token that was ever left behind is caught as theft.
+func parallelRefresh(t *testing.T, nodes ...*server.Server) {
+	ctx := t.Context()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	p := signUp(ctx, t, nodes[0], "parallel")
+	_, newest := bearer(ctx, t, p)
+	var left []string
+	for round := range rounds {
+		nodes[0].MustAdvance(ctx, 61*time.Second)
+		lost := make([]bool, parallel)
+		for i := range lost {
+			lost[i] = rng.Float64() < dropped
+		}
+		got, err := drill.Together(parallel, func(i int) (string, error) {
+			r, err := nodes[i%len(nodes)].Refresh(ctx, "", newest)
+			if err == nil && r.Status != 200 {
+				err = fmt.Errorf("round %d, caller %d: honest refresh answered %s", round, i, r)
+			}
+			if err != nil || lost[i] {
+				return "", err
+			}
+			return r.Text("refresh_token"), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, newest = append(left, newest), oneSuccessor(t, round, got, newest)
+	}
+	everyReplayIsCaught(ctx, t, nodes, left, newest)
+}
+
+func oneSuccessor(t *testing.T, round int, got []string, before string) string {
+	t.Helper()
+	successor := ""
+	for _, g := range got {
+		switch {
+		case g == "":
+		case successor == "":
+			successor = g
+		case g != successor:
+			t.Fatalf("round %d: two live successors", round)
+		}
+	}
+	if successor == "" || successor == before {
+		t.Fatalf("round %d: no successor reached anybody", round)
+	}
+	return successor
+}
+
+func everyReplayIsCaught(ctx context.Context, t *testing.T, nodes []*server.Server, left []string, newest string) {
+	t.Helper()
+	r, err := nodes[0].Refresh(ctx, "", newest)
+	must(t, "the newest token", r, err, 200)
+	nodes[0].MustAdvance(ctx, 61*time.Second)
+	r, err = nodes[0].Refresh(ctx, "", left[rand.IntN(len(left)-1)])
+	refusedFor(t, "a replay outside the grace", r, err, 401, "refresh_reused")
+	for i, old := range append(left, newest) {
+		r, err := nodes[i%len(nodes)].Refresh(ctx, "", old)
+		if must(t, "any token of the ended family", r, err, 401); i < 3 && r.Text("reason") == "" {
+			t.Fatal("no reason")
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package session
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
+)
+
+// accessClaims builds the access token's claims from values in hand; no store is asked. Instants are whole seconds, as the token carries
+// them, and exp is never beyond the family's absolute expiry.
+func accessClaims(t *tenant.Tenant, c *tenant.Client, fam *Family, h *Holder, at time.Time) token.AccessClaims {
+	e := t.For(c)
+	issued := at.Truncate(time.Second)
+	expires := issued.Add(e.AccessLife)
+	if !fam.AbsoluteExpiry.IsZero() && expires.After(fam.AbsoluteExpiry) {
+		expires = fam.AbsoluteExpiry.Truncate(time.Second)
+	}
+	audience := e.Audience
+	if len(fam.Audience) > 0 {
+		audience = fam.Audience
+	}
+	roles := h.Roles
+	if roles == nil {
+		roles = []string{}
+	}
+	return token.AccessClaims{
+		Issuer: t.Issuer, TenantID: t.ID, Subject: fam.Subject, Audience: audience, ClientID: fam.ClientID,
+		ExpiresAt: expires, IssuedAt: issued, NotBefore: issued, ID: secret.NewID(at),
+		SessionID: fam.ID, Epoch: fam.Epoch, Roles: roles, Scope: fam.Scope,
+		Email: h.Email, EmailVerified: h.Verified, PreferredUsername: h.Email, ApplicationID: fam.ClientID,
+		AuthTime: fam.AuthTime.Truncate(time.Second), AMR: fam.AMR, ACR: fam.ACR, Thumbprint: fam.Binding,
+		Extra: extraClaims(c, h),
+	}
+}
+
+// sameClaims reports whether two holders give the same claims, so that a signature made before a lost swap is still good after it.
+func sameClaims(a, b *Holder) bool {
+	return a.Epoch == b.Epoch && a.Email == b.Email && a.Verified == b.Verified && slices.Equal(a.Roles, b.Roles) &&
+		a.Name == b.Name && a.Locale == b.Locale && bytes.Equal(a.UserData, b.UserData) && bytes.Equal(a.RegisterData, b.RegisterData)
+}
+
+// refreshExpires is the earlier of the two limits.
+func refreshExpires(fam *Family) time.Time {
+	if !fam.AbsoluteExpiry.IsZero() && (fam.IdleExpiry.IsZero() || fam.AbsoluteExpiry.Before(fam.IdleExpiry)) {
+		return fam.AbsoluteExpiry
+	}
+	return fam.IdleExpiry
+}

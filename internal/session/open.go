@@ -1,0 +1,71 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/user"
+)
+
+// Open starts a session of a proved user: one signature, then one store verb, then the answer. A user who was disabled or whose epoch was
+// raised since the proof is refused by the store (ReasonUserChanged).
+func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (Tokens, error) {
+	eff := req.Tenant.For(req.Client)
+	fam := newFamily(call, &req, &eff)
+	refresh, err := mintToken(s.ring, fam.TenantID, fam.ID, fam.Generation)
+	if err != nil {
+		return Tokens{}, fault.From(err)
+	}
+	fam.Head = secret.RefreshHash(refresh)
+	holder, register := holderOf(&req, call.At)
+	claims := accessClaims(req.Tenant, req.Client, &fam, &holder, call.At)
+	access, err := s.tokens.SignAccess(ctx, req.Tenant, eff.Alg, claims)
+	if err != nil {
+		return Tokens{}, err
+	}
+	event := familyEvent(call, EventOpened, &fam)
+	event.Person = call.Personal(holder.Email)
+	if err := s.store.Open(ctx, fam, register, one(event)); err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{
+		Access: secret.NewText(access), AccessClaims: claims, Refresh: secret.NewText(refresh),
+		RefreshExpires: refreshExpires(&fam), Family: fam, Holder: holder,
+	}, nil
+}
+
+func newFamily(call *audit.Call, req *OpenRequest, eff *tenant.Effective) Family {
+	at, u := call.At, req.User
+	authTime := req.AuthTime
+	if authTime.IsZero() {
+		authTime = at
+	}
+	return Family{
+		TenantID: req.Tenant.ID, ID: secret.NewID(at), ClientID: req.Client.ID, ClientAuth: req.Client.Settings.ClientAuth,
+		OpenedBy: call.Face, Subject: u.ID, UserID: u.ID, Epoch: u.Epoch,
+		HeadMinted: at, CreatedAt: at, LastSeen: at,
+		IdleExpiry: at.Add(min(eff.RefreshIdle, eff.RefreshMax)), AbsoluteExpiry: at.Add(eff.RefreshMax),
+		Binding: req.Binding, Device: cmp.Or(req.Device, call.Device), Agent: call.Agent, Place: call.Place(),
+		Scope: req.Scope, AuthTime: authTime, AMR: req.AMR, ACR: req.ACR, Version: 1,
+	}
+}
+
+// holderOf is the holder as the store will show it from now on, and the registration to make when there is none yet.
+func holderOf(req *OpenRequest, at time.Time) (Holder, *user.Registration) {
+	u, email := req.User, req.User.PrimaryEmail()
+	h := Holder{
+		Present: true, Status: u.Status, Epoch: u.Epoch, Name: u.Name, Locale: u.Locale,
+		Email: email.Value, Verified: email.Verified(), Registered: true, UserData: u.Data,
+	}
+	if u.Registration != nil {
+		h.Roles, h.RegisterData = u.Registration.Roles, u.Registration.Data
+		return h, nil
+	}
+	h.Roles = req.Client.Settings.DefaultRoles
+	return h, &user.Registration{ClientID: req.Client.ID, Roles: h.Roles, CreatedAt: at}
+}

@@ -1,0 +1,89 @@
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+
+	"github.com/gatehouse-auth/gatehouse/internal/fault"
+)
+
+// Member is one name and value of an object; Value is its JSON text and part of the document's memory.
+type Member struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Object checks data as Check does, demands an object and gives its members in their order. Names are exact: nothing is folded.
+func Object(data []byte, l Limits) ([]Member, error) {
+	l = l.filled()
+	if len(data) > l.Bytes {
+		return nil, errTooLarge
+	}
+	s := scanner{data: data, depth: l.Depth}
+	s.space()
+	if s.peek() != '{' {
+		return nil, s.fail("is not an object")
+	}
+	members := make([]Member, 0, 16)
+	s.members = &members
+	if err := s.document(nil); err != nil {
+		return nil, err
+	}
+	return members, nil
+}
+
+// Text gives the value when it is a string.
+func (m Member) Text() (string, bool) {
+	if len(m.Value) < 2 || m.Value[0] != '"' {
+		return "", false
+	}
+	if inner := m.Value[1 : len(m.Value)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner), true
+	}
+	var s string
+	return s, json.Unmarshal(m.Value, &s) == nil
+}
+
+// Texts gives the value when it is an array of strings.
+func (m Member) Texts() ([]string, bool) {
+	if len(m.Value) == 0 || m.Value[0] != '[' {
+		return nil, false
+	}
+	s := scanner{data: m.Value, pos: 1} // the text is known to be valid
+	out := []string{}
+	for s.space(); s.peek() != ']'; s.space() {
+		if s.peek() == ',' {
+			s.pos++
+			continue
+		}
+		if s.peek() != '"' {
+			return nil, false // null inside an array would else decode as ""
+		}
+		text, err := s.text()
+		if err != nil {
+			return nil, false
+		}
+		out = append(out, string(text))
+	}
+	return out, true
+}
+
+// Int gives the value when it is a whole number written without fraction or exponent.
+func (m Member) Int() (int64, bool) {
+	n, err := strconv.ParseInt(string(m.Value), 10, 64)
+	return n, err == nil
+}
+
+// Bool gives the value when it is true or false.
+func (m Member) Bool() (value, ok bool) {
+	switch string(m.Value) {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	return false, false
+}
+
+var errTooLarge = fault.New(fault.TooLarge, fault.ReasonTooLarge, "the JSON document is too large")

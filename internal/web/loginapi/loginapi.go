@@ -1,0 +1,108 @@
+// Package loginapi owns the login API that web and mobile apps call: its paths, bodies, token delivery and its OpenAPI document. It does
+// not own any rule about who may log in, what a refresh does, or how refusals look (that is the hallway's).
+package loginapi
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/user"
+	"github.com/gatehouse-auth/gatehouse/internal/web"
+)
+
+// Owner is this face's name in the route table and in audit.Call.Face.
+const Owner = "login-api"
+
+// Logins proves people; login.Service is one.
+type Logins interface {
+	Password(ctx context.Context, call *audit.Call, r login.PasswordRequest) (login.PasswordResult, error)
+	Register(ctx context.Context, call *audit.Call, r login.RegisterRequest) error
+	Resend(ctx context.Context, call *audit.Call, r login.MailRequest) error
+	Forgot(ctx context.Context, call *audit.Call, r login.MailRequest) error
+	Reset(ctx context.Context, call *audit.Call, r login.ResetRequest) (login.Proved, error)
+}
+
+// Profiles are people's own data; login.Service is one.
+type Profiles interface {
+	Profile(ctx context.Context, call *audit.Call, live session.Live) (user.User, error)
+	Update(ctx context.Context, call *audit.Call, live session.Live, c login.MeChange) (u user.User, emailPending bool, err error)
+	Delete(ctx context.Context, call *audit.Call, live session.Live) error
+}
+
+// Devices tells the known device a cookie proves, "" for none; login.Service is one.
+type Devices interface {
+	DeviceID(t *tenant.Tenant, cookie secret.Text) string
+}
+
+// Sessions rotates, checks and ends sessions; session.Service is one.
+type Sessions interface {
+	Refresh(ctx context.Context, call *audit.Call, r session.RefreshRequest) (session.Tokens, error)
+	Authenticate(ctx context.Context, call *audit.Call, t *tenant.Tenant, access secret.Text) (session.Live, error)
+	Logout(ctx context.Context, call *audit.Call, r session.LogoutRequest) error
+	List(ctx context.Context, call *audit.Call, q session.ListQuery) ([]session.Family, error)
+	Revoke(ctx context.Context, call *audit.Call, m session.Match, reason string) ([]session.Ended, error)
+}
+
+// Keys gives a tenant's published keys as prebuilt JSON; token.Service is one.
+type Keys interface {
+	JWKS(tenantID string) []byte
+}
+
+// Config is what the face stands on; every part is needed.
+type Config struct {
+	Logins   Logins
+	Profiles Profiles
+	Devices  Devices
+	Sessions Sessions
+	Keys     Keys
+	Version  string // of the program, for the OpenAPI document
+}
+
+// API is the face.
+type API struct {
+	cfg  Config
+	doc  file
+	keys sync.Map // tenant id → *file
+}
+
+// New makes the face and its OpenAPI document.
+func New(cfg Config) (*API, error) {
+	if cfg.Logins == nil || cfg.Profiles == nil || cfg.Devices == nil || cfg.Sessions == nil || cfg.Keys == nil {
+		return nil, errors.New("loginapi: every part of Config is needed")
+	}
+	a := &API{cfg: cfg}
+	body, err := document(a.operations(), cfg.Version)
+	if err != nil {
+		return nil, err
+	}
+	a.doc = newFile(body)
+	return a, nil
+}
+
+// Routes is what the face mounts in the hallway: exactly the operations of its document.
+func (a *API) Routes() []web.Route {
+	var out []web.Route
+	for _, op := range a.operations() {
+		r := op.Route
+		r.Owner = Owner
+		out = append(out, r)
+	}
+	return out
+}
+
+// Document is the OpenAPI 3.1 document.
+func (a *API) Document() []byte { return a.doc.body }
+
+// The services that stand behind this face.
+var (
+	_ Logins   = (*login.Service)(nil)
+	_ Profiles = (*login.Service)(nil)
+	_ Devices  = (*login.Service)(nil)
+	_ Sessions = (*session.Service)(nil)
+)

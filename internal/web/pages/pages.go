@@ -1,0 +1,87 @@
+// Package pages owns the hosted pages behind mailed links (proof of a mailbox, new password) and the development pages (mailbox, try-it).
+// GET and HEAD change nothing here, because link scanners open every link before its reader does. It decides nothing: login does.
+package pages
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/delivery"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/web"
+	"github.com/gatehouse-auth/gatehouse/internal/web/view"
+)
+
+// Login spends mailed tokens. *login.Service is one.
+type Login interface {
+	Inspect(ctx context.Context, call *audit.Call, t *tenant.Tenant, token secret.Text) (login.Pending, error)
+	VerifyEmail(ctx context.Context, call *audit.Call, req login.VerifyRequest) (login.Proved, error)
+	Reset(ctx context.Context, call *audit.Call, req login.ResetRequest) (login.Proved, error)
+}
+
+// Mailbox is the development mailbox. A delivery.Store is one.
+type Mailbox interface {
+	Mailbox(ctx context.Context, tenantID, to string, limit int) ([]delivery.BoxMail, error)
+	ClearMailbox(ctx context.Context, tenantID string) error
+}
+
+// Directory finds the client that a mailed link belongs to. *tenant.Directory is one.
+type Directory interface {
+	Client(tenantID, clientID string) *tenant.Client
+}
+
+// Config is what the pages are built from.
+type Config struct {
+	Login     Login
+	Directory Directory
+	Mailbox   Mailbox // needed with Dev only
+	Dev       bool    // mounts mailbox and try-it page, which show everybody's mail to whoever asks
+}
+
+// Pages is the face.
+type Pages struct{ cfg Config }
+
+// New makes the face.
+func New(cfg Config) (*Pages, error) {
+	if cfg.Login == nil || cfg.Directory == nil || (cfg.Dev && cfg.Mailbox == nil) {
+		return nil, errors.New("pages: Login and Directory are needed, with Dev also Mailbox")
+	}
+	return &Pages{cfg: cfg}, nil
+}
+
+const owner = "pages"
+
+// Routes is everything to be mounted.
+func (p *Pages) Routes() []web.Route {
+	routes := []web.Route{
+		page(http.MethodGet, "/email/verify/{token}", p.showVerify),
+		page(http.MethodPost, "/email/verify/{token}", p.verify),
+		page(http.MethodGet, "/password/reset/{token}", p.showReset),
+		page(http.MethodPost, "/password/reset/{token}", p.reset),
+		page(http.MethodGet, "/ui/done/{what}", p.done),
+		view.Assets(tryScript),
+	}
+	if !p.cfg.Dev {
+		return routes
+	}
+	return append(routes,
+		web.Route{Owner: owner, Method: http.MethodGet, Pattern: "/dev/mailbox", Handle: p.listMail},
+		web.Route{Owner: owner, Method: http.MethodDelete, Pattern: "/dev/mailbox", Handle: p.clearMail},
+		page(http.MethodGet, "/dev/mailbox/view", p.viewMail),
+		page(http.MethodGet, "/dev/mailbox/view/{id}", p.viewDesigned),
+		page(http.MethodGet, "/ui/try", p.try),
+	)
+}
+
+func page(method, pattern string, handle func(*web.Exchange) error) web.Route {
+	return web.Route{Owner: owner, Method: method, Pattern: pattern, Browser: true, Handle: func(x *web.Exchange) error {
+		if err := x.ResolveTenant(); err != nil {
+			return err
+		}
+		return handle(x)
+	}}
+}

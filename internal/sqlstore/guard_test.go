@@ -245,6 +245,66 @@ func TestSwapAgainstRevoke(t *testing.T) {
 	})
 }
 
+// TestSwapAgainstEveryStop: a refresh and each act that ends a user's sessions, in both orders. Never both.
+func TestSwapAgainstEveryStop(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
+		seed(t, s)
+		for _, st := range stops {
+			userID := enrol(t, s, st.name+"@example.com")
+			open := func() session.Family {
+				f := family(userID)
+				f.Epoch = epochOf(t, s, userID)
+				if err := s.Sessions().Open(t.Context(), f, nil, audit.Record{}); err != nil {
+					t.Fatal(err)
+				}
+				return f
+			}
+			whole := func(tx sqlstore.Tx) error {
+				if _, err := tx.Exec(st.half, tenantID, userID); err != nil {
+					return err
+				}
+				return tx.HalfRevoke(tenantID, userID, t0)
+			}
+			f, first := open(), open()
+			err := held(t, s, func(tx sqlstore.Tx) error { _, err := tx.HalfSwap(first, first); return err },
+				func() error { return st.act(t.Context(), s, userID) })
+			if err != nil {
+				t.Fatalf("%s after a swap: %v", st.name, err)
+			}
+			for _, f := range []session.Family{f, first} {
+				if got, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: f.ID}); err != nil || !got.Family.Revoked() {
+					t.Errorf("%s: a session outlives it, %v", st.name, err)
+				}
+			}
+
+			userID = enrol(t, s, "again-"+st.name+"@example.com")
+			f, touched := open(), open()
+			won, seen := true, true
+			if err := held(t, s, whole, func() (err error) {
+				won, err = s.Sessions().Swap(t.Context(), f, f, event("late-"+st.name))
+				return err
+			}); err != nil || won {
+				t.Errorf("%s: a swap won after it: %v, %v", st.name, won, err)
+			}
+			if seen, err = s.Sessions().Touch(t.Context(), touched, t0.Add(time.Hour)); err != nil || seen {
+				t.Errorf("%s: a hand-out was allowed after it: %v, %v", st.name, seen, err)
+			}
+			if found, err := s.Events().Find(t.Context(), sqlstore.TrailQuery{TenantID: tenantID, Trace: "trace-late-" + st.name}); err != nil || len(found) != 0 {
+				t.Errorf("%s: a lost swap left %v, %v", st.name, found, err)
+			}
+		}
+	})
+}
+
+func epochOf(t *testing.T, s *sqlstore.Store, userID string) int64 {
+	t.Helper()
+	u, err := s.Users().Get(t.Context(), tenantID, userID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Epoch
+}
+
 func live(t *testing.T, s *sqlstore.Store, userID string) []session.Family {
 	t.Helper()
 	list, err := s.Sessions().List(t.Context(), session.ListQuery{TenantID: tenantID, Subject: userID, At: t0, Limit: 100})

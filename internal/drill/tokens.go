@@ -84,14 +84,14 @@ func stolenAccessToken(ctx context.Context, t *Target) (Verdict, error) {
 	if r, err := t.Logout(ctx, access); err != nil || r.Status != http.StatusOK {
 		return Verdict{}, fmt.Errorf("logout: %v %v", r, err)
 	}
-	ended := time.Now()
-	for time.Since(ended) < time.Second {
+	ended := t.Now()
+	for t.Now().Sub(ended) < time.Second {
 		r, err := t.Me(ctx, access)
 		if err != nil {
 			return Verdict{}, err
 		}
 		if r.Status == http.StatusUnauthorized {
-			return contained(time.Since(ended), "worked until logout, then refused")
+			return contained(t.Now().Sub(ended), "worked until logout, then refused")
 		}
 	}
 	return succeeded("still accepted one second after logout")

@@ -3,6 +3,7 @@ package drill
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,12 +18,13 @@ import (
 
 // Target is a running server under drill: a test tenant with a mailbox and a clock that may be moved.
 type Target struct {
-	URL      string       // public base, no trailing slash
-	AdminURL string       // admin base
-	AdminKey string       // "" with a development server on loopback
-	TenantID string       // test tenant
-	ClientID string       // its demo client; "" for the default one
-	Strict   string       // a client of the tenant with auto_register off, "" when there is none
+	URL      string // public base, no trailing slash
+	AdminURL string // admin base
+	AdminKey string // "" with a development server on loopback
+	TenantID string // test tenant
+	ClientID string // its demo client; "" for the default one
+	Strict   string // a client of the tenant with auto_register off, "" when there is none
+	Now      func() time.Time
 	HTTP     *http.Client // how to reach it; redirects must not be followed
 }
 
@@ -182,7 +184,8 @@ func (t *Target) Advance(ctx context.Context, d time.Duration) error {
 
 // Mailbox waits up to five seconds until at least n mails to the address are there, and gives them newest first.
 func (t *Target) Mailbox(ctx context.Context, to string, n int) ([]Mail, error) {
-	deadline := time.Now().Add(5 * time.Second)
+	patience, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
 	for {
 		r, err := t.Visitor().Get(ctx, "/dev/mailbox?to="+url.QueryEscape(to))
 		if err != nil {
@@ -192,12 +195,11 @@ func (t *Target) Mailbox(ctx context.Context, to string, n int) ([]Mail, error) 
 		if err := json.Unmarshal(r.Body, &mails); err != nil {
 			return nil, fmt.Errorf("mailbox answered %s", r)
 		}
-		if len(mails) >= n || time.Now().After(deadline) {
+		if len(mails) >= n || patience.Err() != nil {
 			return mails, nil
 		}
 		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		case <-patience.Done():
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -226,5 +228,5 @@ func (t *Target) Link(ctx context.Context, to string, n int) (string, error) {
 
 // Fresh gives an address nobody has used.
 func Fresh(name string) string {
-	return name + "-" + strings.ToLower(secret.NewID(time.Now())[24:]) + "@example.com"
+	return name + "-" + hex.EncodeToString(secret.Bytes(6)) + "@example.com"
 }

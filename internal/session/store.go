@@ -38,11 +38,12 @@ type Store interface {
 	Record(ctx context.Context, rec audit.Record) error
 }
 
-// Ref names a family: by the id inside a token of ours, else by the hash of a foreign token.
+// Ref names a family: by the id inside a token of ours, else by the hash of a foreign token. Only a foreign head is found by its hash:
+// every successor is of our form, so the hashes that change with each refresh need no index.
 type Ref struct {
 	TenantID string
 	ID       string
-	Hash     Hash   // used when ID is empty: matches head or pending
+	Hash     Hash   // used when ID is empty: matches a foreign head
 	ClientID string // "" or the client whose registration the holder should show; the family's own client when empty
 }
 

@@ -35,7 +35,7 @@ type counter struct {
 func counters(charges []ephemeral.Charge) []counter {
 	out := make([]counter, 0, len(charges))
 	for _, c := range charges {
-		if c.Limit.N > 0 && c.Limit.Window > 0 {
+		if !c.Limit.Off() {
 			out = append(out, counter{Charge: c, id: c.Name + "|" + c.Key})
 		}
 	}
@@ -75,7 +75,6 @@ func (s limits) Take(ctx context.Context, charges []ephemeral.Charge, at time.Ti
 // judge reads every counter and sets in cs what it would become. The refusal with the longest wait is told.
 func judge(q queryer, read *stmt, cs []counter, at time.Time) (ephemeral.Verdict, error) {
 	var v ephemeral.Verdict
-	now := micros(at)
 	for i := range cs {
 		c := &cs[i]
 		switch {
@@ -87,23 +86,13 @@ func judge(q queryer, read *stmt, cs []counter, at time.Time) (ephemeral.Verdict
 				return v, err
 			}
 		}
-		tat, ok, retry := gcra(c.tat, now, c.Limit)
+		next, ok, retry := ephemeral.GCRA(instant(c.tat), at, c.Limit)
 		if !ok && retry > v.RetryAfter {
 			v = ephemeral.Verdict{Refused: c.Name, RetryAfter: retry}
 		}
-		c.tat = tat
+		c.tat = micros(next)
 	}
 	return v, nil
-}
-
-// emission is the time one unit takes to come back, in microseconds.
-func emission(l ephemeral.Limit) int64 { return max(1, l.Window.Microseconds()/int64(l.N)) }
-
-// gcra is the generic cell rate algorithm: the theoretical arrival time moves one emission per unit and may be a window ahead.
-func gcra(tat, at int64, l ephemeral.Limit) (next int64, ok bool, retry time.Duration) {
-	next = max(tat, at) + emission(l)
-	over := next - l.Window.Microseconds() - at
-	return next, over <= 0, time.Duration(over) * time.Microsecond
 }
 
 // GiveBack returns one unit of every charge.
@@ -114,7 +103,7 @@ func (s limits) GiveBack(ctx context.Context, charges []ephemeral.Charge, _ time
 	}
 	return s.e.write(ctx, func(q queryer) error {
 		for i := range cs {
-			if err := q.later(limitGive, cs[i].id, emission(cs[i].Limit)); err != nil {
+			if err := q.later(limitGive, cs[i].id, cs[i].Limit.Interval().Microseconds()); err != nil {
 				return err
 			}
 		}

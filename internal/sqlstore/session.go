@@ -29,9 +29,11 @@ var (
 		WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
 	sessionGuard = hot(both(`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
 	sessionPage  = hot(both(`SELECT ` + sessionColumns + ` FROM session WHERE tenant_id = $1 AND subject = $2 AND id < $3
-		AND revoked_at = 0 AND dead_at > $4 ORDER BY id DESC LIMIT $5`))
+		AND revoked_at = 0 AND (idle_expiry = 0 OR idle_expiry > $4) AND (absolute_expiry = 0 OR absolute_expiry > $4)
+		ORDER BY id DESC LIMIT $5`))
 	sessionPurge = hot(both(`DELETE FROM session WHERE tenant_id || '' = $1 AND id IN
-		(SELECT id FROM session WHERE tenant_id = $1 AND dead_at < $2 ORDER BY dead_at LIMIT $3)`))
+		(SELECT id FROM session WHERE tenant_id = $1 AND dead_at < $2 AND (revoked_at <> 0 AND revoked_at < $2 OR
+			idle_expiry <> 0 AND idle_expiry < $2 OR absolute_expiry <> 0 AND absolute_expiry < $2) ORDER BY dead_at LIMIT $3)`))
 )
 
 func userChanged() error {
@@ -46,10 +48,7 @@ func (s sessions) Open(ctx context.Context, f session.Family, register *user.Reg
 	if s.e.kind() == postgresKind && simple(rec) && f.ParentID == "" {
 		return s.openOnce(ctx, f, register, rec)
 	}
-	row, err := sessionArgs(&f)
-	if err != nil {
-		return err
-	}
+	row := sessionArgs(&f)
 	return s.e.write(ctx, func(q queryer) error {
 		if err := guardOpen(q, &f); err != nil {
 			return err

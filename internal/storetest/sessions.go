@@ -85,21 +85,34 @@ func bareSession(s *scene) {
 func loadByHash(s *scene) {
 	u := s.person(s.address())
 	f := s.full(u)
+	f.Foreign = true
 	s.ok(s.Sessions.Open(s.ctx, f, nil, audit.Record{}))
-	s.opened(u)
-	for _, h := range []session.Hash{f.Head, *f.Pending} {
-		l, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.tenant.ID, Hash: h})
-		if s.ok(err); l.Family.ID != f.ID || !l.Holder.Present {
-			s.Fatalf("found %q", l.Family.ID)
-		}
+	own := s.opened(u)
+	l, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.tenant.ID, Hash: f.Head})
+	if s.ok(err); l.Family.ID != f.ID || !l.Family.Foreign || !l.Holder.Present {
+		s.Fatalf("found %q", l.Family.ID)
 	}
-	_, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.newTenant().ID, Hash: f.Head})
-	s.refused(err, fault.NotFound, "")
+	lost := func(tenantID string, h session.Hash) {
+		s.Helper()
+		_, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: tenantID, Hash: h})
+		s.refused(err, fault.NotFound, "")
+	}
+	lost(s.newTenant().ID, f.Head)
+	lost(s.tenant.ID, *f.Pending)
+	lost(s.tenant.ID, own.Head) // ours names its family
+	next := l.Family
+	next.Foreign, next.Head, next.Pending = false, *f.Pending, nil
+	ok, err := s.Sessions.Swap(s.ctx, l.Family, next, audit.Record{})
+	if s.ok(err); !ok || s.load(f.ID).Family.Foreign {
+		s.Fatal("a foreign head was not replaced")
+	}
+	lost(s.tenant.ID, f.Head)
+	lost(s.tenant.ID, next.Head)
 }
 
 func loadNothing(s *scene) {
 	far := s.elsewhere()
-	theirs := far.opened(far.person(s.address()))
+	theirs := far.opened(far.person(s.address()), func(f *session.Family) { f.Foreign = true })
 	s.opened(s.person(s.address()))
 	for _, ref := range []session.Ref{
 		{ID: secret.NewID(noon)}, {ID: theirs.ID}, {ID: "nonsense"}, {ID: "%"}, {}, {Hash: hash("nothing")}, {Hash: theirs.Head},

@@ -171,7 +171,7 @@ func (s *Server) ready(line string, o Options) {
 		s.t.Fatalf("ready line %q: %v", line, err)
 	}
 	s.Target = drill.Target{
-		URL: r.URL, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict,
+		URL: r.URL, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict, Now: time.Now,
 		HTTP: &http.Client{
 			Timeout:       30 * time.Second,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 128},
@@ -185,7 +185,7 @@ func (s *Server) cleanup() {
 	if s.HTTP != nil {
 		s.HTTP.CloseIdleConnections()
 	}
-	s.Stop()
+	_ = s.Stop()
 	if s.t.Failed() {
 		s.t.Logf("log of the server:\n%s", s.logs.tail(8000))
 	}

@@ -2,6 +2,7 @@ package loginapi
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestLoginAnswers(t *testing.T) {
 		{"bearer client", good, []string{"X-Client-Id: phone"}, 200, "{" + tokenBody + times + userBody + "}", ""},
 		{"bearer client, cookie asked", good, []string{"X-Client-Id: phone", "X-Token-Mode: cookie"}, 400, "invalid_field", ""},
 		{"odd mode", good, []string{"X-Token-Mode: none"}, 400, "invalid_field", ""},
-		{"known browser", good, []string{cookies}, 200, "{" + tokenBody + times + userBody + "}", "__Host-gh_device " + bothSet},
+		{"known browser", good, []string{cookies}, 200, "{" + tokenBody + times + userBody + "}", "__Host-gh_device __Host-gh_browser " + bothSet},
 		{"listed origin", good, []string{"Origin: " + listed}, 200, "{" + tokenBody + times + userBody + "}", "__Host-gh_browser __Host-gh_device " + bothSet},
 		{"foreign origin", good, []string{"Origin: " + foreign}, 403, "cross_origin", ""},
 		{"foreign site", good, []string{"Sec-Fetch-Site: cross-site"}, 403, "cross_origin", ""},
@@ -68,8 +69,13 @@ func TestLoginAnswers(t *testing.T) {
 func TestLoginCookiesExactly(t *testing.T) {
 	b := newBench(t)
 	r, _ := b.ask("POST", "/login/password", good, cookies)
+	renewed := cookieValue(r, "__Host-gh_browser")
+	if renewed == "" || renewed == "b" {
+		t.Fatalf("the browser cookie is %q after a login: it must be new", renewed)
+	}
 	want := []string{
 		"__Host-gh_device=device-statement; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",
+		"__Host-gh_browser=" + renewed + "; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax",
 		"access_token=the.access.token; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax",
 		"refresh_token=gr_refresh; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax",
 	}
@@ -374,4 +380,13 @@ func TestJWKS(t *testing.T) {
 	if r, body := b.ask("GET", "/.well-known/jwks.json", ""); r.StatusCode != 503 || r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s", r.StatusCode, body)
 	}
+}
+
+func cookieValue(r *http.Response, name string) string {
+	for _, c := range r.Cookies() {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
 }

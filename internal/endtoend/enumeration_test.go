@@ -133,16 +133,15 @@ const unlimited = `
 // TestTimesDoNotTell: a classifier that has learnt from a thousand timings of each class is hardly better than a coin on the next thousand.
 // The short form takes a few timings and judges nothing: a busy machine would make it a coin itself.
 func TestTimesDoNotTell(t *testing.T) {
-	timings, judge := 20, false
+	timings, people, judge := 20, 4, false
 	if os.Getenv("GATEHOUSE_TEST_SOAK") != "" {
-		timings, judge = 2000, true
+		timings, people, judge = 2000, 40, true
 	}
 	engines(t, func(t *testing.T, o server.Options) {
 		ctx := t.Context()
 		head, _, _ := strings.Cut(twoClients, "  clients:")
 		o.Config = head + strings.TrimPrefix(unlimited, "\n")
 		s := server.Start(t, o)
-		const people = 20
 		for path := range mailRoutes {
 			var known, unknown []string
 			for range people {

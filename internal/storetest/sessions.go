@@ -17,7 +17,7 @@ func Sessions(t *testing.T, r Rooms) {
 		{"round trip", sessionRoundTrip}, {"bare", bareSession}, {"load by hash", loadByHash}, {"load nothing", loadNothing},
 		{"holder", holder}, {"registration at open", registrationAtOpen}, {"open refused", openRefused}, {"open twice", openTwice},
 		{"session text", sessionText}, {"swap", swapSession}, {"swap keeps what is fixed", swapKeeps}, {"one swap wins", oneSwapWins},
-		{"chain of swaps", chainOfSwaps}, {"touch", touch}, {"revoke", revoke}, {"revoke by match", revokeByMatch},
+		{"chain of swaps", chainOfSwaps}, {"swap of one field", swapOfOneField}, {"touch", touch}, {"revoke", revoke}, {"revoke by match", revokeByMatch},
 		{"revoke again", revokeAgain}, {"children", childrenEnd}, {"one revoke ends", oneRevokeEnds}, {"feed without gaps", feedWithoutGaps},
 		{"swap against revoke", swapAgainstRevoke}, {"open against disable", openAgainstDisable}, {"list", listSessions},
 		{"child of the dead", childOfTheDead}, {"child against revoke", childAgainstRevoke},
@@ -79,6 +79,35 @@ func bareSession(s *scene) {
 	n, err := s.Sessions.Purge(s.ctx, s.tenant.ID, noon.Add(1_000_000*time.Hour), 10)
 	if s.ok(err); n != 0 {
 		s.Fatal("a family that never expires was purged")
+	}
+}
+
+// swapOfOneField: a store that leaves unchanged columns alone must notice each that changes, also between absent and empty.
+func swapOfOneField(s *scene) {
+	from := s.opened(s.person(s.address()))
+	for name, change := range map[string]func(f *session.Family){
+		"device":              func(f *session.Family) { f.Device = "d" },
+		"agent":               func(f *session.Family) { f.Agent = "a" },
+		"place":               func(f *session.Family) { f.Place = "p" },
+		"anti csrf":           func(f *session.Family) { f.AntiCSRF = "c" },
+		"access payload":      func(f *session.Family) { f.AccessPayload = []byte{} },
+		"access payload full": func(f *session.Family) { f.AccessPayload = []byte("{}") },
+		"database payload":    func(f *session.Family) { f.DatabasePayload = []byte("{}") },
+		"foreign":             func(f *session.Family) { f.Foreign = true },
+		"foreign head":        func(f *session.Family) { f.Foreign, f.Head = true, hash("other") },
+		"absolute expiry":     func(f *session.Family) { f.AbsoluteExpiry = f.AbsoluteExpiry.Add(time.Microsecond) },
+		"idle expiry":         func(f *session.Family) { f.IdleExpiry = f.IdleExpiry.Add(time.Microsecond) },
+		"last seen":           func(f *session.Family) { f.LastSeen = f.LastSeen.Add(time.Microsecond) },
+	} {
+		from = s.load(from.ID).Family
+		to := from
+		change(&to)
+		ok, err := s.Sessions.Swap(s.ctx, from, to, audit.Record{})
+		if s.ok(err); !ok {
+			s.Fatalf("%s: not swapped", name)
+		}
+		to.Version++
+		s.same(name, s.load(from.ID).Family, to)
 	}
 }
 

@@ -24,9 +24,14 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 }
 
 func (l *lockedBuffer) lines() int {
+	lines, _ := l.seen()
+	return lines
+}
+
+func (l *lockedBuffer) seen() (lines, writes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), "\n")
+	return strings.Count(l.b.String(), "\n"), l.writes
 }
 
 func TestLogHoldsLinesForAMoment(t *testing.T) {
@@ -36,8 +41,8 @@ func TestLogHoldsLinesForAMoment(t *testing.T) {
 			log, stop := newLog(&out, dev)
 			see := func(what string, lines, writes int) {
 				t.Helper()
-				if out.lines() != lines || out.writes != writes {
-					t.Errorf("%s: %d lines in %d writes, want %d in %d", what, out.lines(), out.writes, lines, writes)
+				if l, w := out.seen(); l != lines || w != writes {
+					t.Errorf("%s: %d lines in %d writes, want %d in %d", what, l, w, lines, writes)
 				}
 			}
 			log.Info("a")

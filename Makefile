@@ -2,7 +2,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: run build test soak lint bench gen
+.PHONY: run build test soak lint bench gen shots
 
 run: build
 	bin/gatehouse serve --dev --listen 127.0.0.1:8080 --data .data
@@ -28,3 +28,8 @@ bench:
 gen:
 	$(GO) tool -modfile=tools.mod templ generate
 	$(GO) run ./cmd/gatehouse manual > docs/manual.md.new && mv docs/manual.md.new docs/manual.md
+
+# Pictures of every page in both themes and sizes, to be looked at.
+shots:
+	mkdir -p shots
+	GATEHOUSE_TEST_SHOTS=$(CURDIR)/shots $(GO) test -count=1 -run 'Look|FirstLogin' ./internal/web/pages ./internal/endtoend

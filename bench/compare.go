@@ -32,6 +32,7 @@ func (p *pair) compare(ctx context.Context, o options, w work, conns int) error 
 		}
 	}
 	p.print(w.name, conns, floor, ours)
+	p.results = append(p.results, result{work: w, conns: conns, floor: floor, ours: ours})
 	return nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,6 +38,9 @@ func dial(base string) (*caller, error) {
 	return &caller{conn: c, in: bufio.NewReaderSize(c, 8192), host: host}, nil
 }
 
+// errBusy is a 503: a caller waits and asks again, and its time goes on.
+var errBusy = errors.New("the server is busy")
+
 // call sends one request on the kept connection and gives the body of a 200.
 func (c *caller) call(method, path, headers, body string) ([]byte, error) {
 	kind := ""
@@ -54,6 +58,9 @@ func (c *caller) call(method, path, headers, body string) ([]byte, error) {
 	b, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
+	}
+	if r.StatusCode == http.StatusServiceUnavailable {
+		return nil, errBusy
 	}
 	if r.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s %s answered %d %s", method, path, r.StatusCode, b)

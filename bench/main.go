@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type options struct {
 	big      int
 	engine   string
 	floor    string
-	alg      string
+	only     string
 }
 
 func main() {
@@ -30,6 +31,7 @@ func main() {
 	flag.IntVar(&o.turns, "turns", 5, "turns each of floor and product")
 	flag.IntVar(&o.big, "big", 1_000_000, "stored sessions of the large store; 0 leaves it out")
 	flag.StringVar(&o.engine, "engine", "", "measure this engine only: sqlite or postgres")
+	flag.StringVar(&o.only, "only", "", "measure only the works whose name holds this text")
 	flag.StringVar(&o.floor, "floor", "", "internal: serve the floor on this store")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -67,6 +69,9 @@ func measureEngine(ctx context.Context, o options, engine string) error {
 	}
 	defer p.close()
 	for _, w := range works {
+		if !strings.Contains(w.name, o.only) {
+			continue
+		}
 		for _, conns := range []int{1, 16, 64} {
 			if err := p.compare(ctx, o, w, conns); err != nil {
 				return fmt.Errorf("%s with %d connections: %w", w.name, conns, err)
@@ -78,5 +83,7 @@ func measureEngine(ctx context.Context, o options, engine string) error {
 			return fmt.Errorf("large store: %w", err)
 		}
 	}
-	return p.startAndMemory(ctx, o)
+	err = p.startAndMemory(ctx, o)
+	p.summary()
+	return err
 }

@@ -47,7 +47,6 @@ func TestScripts(t *testing.T) {
 type (
 	key     struct{}
 	servers struct {
-		mu  sync.Mutex
 		all map[string]*server
 	}
 	server struct {

@@ -33,7 +33,8 @@ func (s *serveCmd) Run(ctx context.Context, w world) error {
 		return err
 	}
 	tuneMemory()
-	log := newLog(w.Stderr, s.Dev)
+	log, stopLog := newLog(w.Stderr, s.Dev)
+	defer stopLog()
 	slog.SetDefault(log)
 	doors, err := listen(ctx, cfg, s.Dev)
 	if err != nil {

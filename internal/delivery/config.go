@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/mail"
 	"net/netip"
 	"net/url"
@@ -94,5 +93,3 @@ func loopback(host string) bool {
 	}
 	return host == "localhost"
 }
-
-func (s server) address() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }

@@ -2,6 +2,8 @@ package endtoend
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,12 +14,12 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
-// TestFirstLoginInABrowser is the whole story at phone size, as README tells it: the try-it page, the mailbox, the proof, the login.
+// TestFirstLoginInABrowser is the whole story, as README tells it: the try-it page, the mailbox, the proof, the login.
 func TestFirstLoginInABrowser(t *testing.T) {
 	engines(t, func(t *testing.T, o server.Options) {
 		s := server.Start(t, o)
 		tab, _ := browser.New(t)
-		do(t, browser.Set(tab, browser.Look{Width: 360, Height: 800}))
+		do(t, browser.Set(tab, browser.Look{Width: 1280, Height: 800}))
 		email := drill.Fresh("browser")
 		tryLogIn(t, tab, s, email, drill.Password)
 		waitFor(t, tab, `document.querySelector('.entry .no')?.textContent === '401'`)
@@ -25,13 +27,16 @@ func TestFirstLoginInABrowser(t *testing.T) {
 
 		link, err := s.Link(t.Context(), email, 1)
 		do(t, err)
+		do(t, browser.Set(tab, browser.Look{Width: 360, Height: 800})) // mail is read on the phone's screen size
 		press(t, tab, s.URL+link, "form button[type=submit]")
+		do(t, browser.Set(tab, browser.Look{Width: 1280, Height: 800}))
 		tryLogIn(t, tab, s, email, drill.Password)
 		waitFor(t, tab, `document.querySelector('#state').classList.contains('in')`)
 		noTokenInReach(t, tab)
 		do(t, chromedp.Do(tab, chromedp.Click(chromedp.CSS("[data-call=refresh]"))))
 		waitFor(t, tab, `[...document.querySelectorAll('.entry')].some(e => e.textContent.includes('/jwt/refresh') && e.textContent.includes('200'))`)
 		noTokenInReach(t, tab)
+		picture(t, tab, "first-login")
 		do(t, chromedp.Do(tab, chromedp.Click(chromedp.CSS("[data-call=logout]"))))
 		waitFor(t, tab, `!document.querySelector('#state').classList.contains('in')`)
 		do(t, chromedp.Do(tab, chromedp.Navigate(s.URL+"/ui/try")))
@@ -120,4 +125,16 @@ func noTokenInReach(t *testing.T, tab context.Context) {
 			t.Fatalf("script on the page can read %q", mark)
 		}
 	}
+}
+
+// picture keeps what the tab shows in the folder GATEHOUSE_TEST_SHOTS names; README's pictures come from here.
+func picture(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("GATEHOUSE_TEST_SHOTS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+	do(t, err)
+	do(t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600))
 }

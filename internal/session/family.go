@@ -31,6 +31,7 @@ type Family struct {
 
 	Generation    uint32
 	Head          Hash   // newest token its holder has presented (at open: the first token)
+	Foreign       bool   // Head is a token of another system's form, which does not name its family: it is found by its hash
 	Pending       *Hash  // minted, not yet presented
 	SealedPending []byte // token n+1, openable only with token n
 	SealedHead    []byte // token n, openable only with token n−1

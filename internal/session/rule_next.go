@@ -44,6 +44,7 @@ func confirmed(fam *Family, at time.Time) Family {
 	next := *fam
 	next.Generation++
 	next.Head, next.HeadMinted, next.SealedHead = *fam.Pending, fam.PendingMinted, fam.SealedPending
+	next.Foreign = false // what is pending is always of our form
 	next.Pending, next.PendingMinted, next.SealedPending = nil, time.Time{}, nil
 	next.Confirmations = remember(fam.Confirmations, Confirmation{Generation: next.Generation, At: at})
 	return next
@@ -63,7 +64,7 @@ func ConfirmedByChild(fam Family, at time.Time) (Family, bool) {
 // adopted takes a presented token that is ahead of a restored store as the head.
 func adopted(fam *Family, f *facts) Family {
 	next := *fam
-	next.Generation, next.Head, next.HeadMinted = f.Generation, f.Hash, f.At
+	next.Generation, next.Head, next.Foreign, next.HeadMinted = f.Generation, f.Hash, false, f.At
 	next.Pending, next.PendingMinted, next.SealedPending, next.SealedHead = nil, time.Time{}, nil, nil
 	next.Confirmations = remember(fam.Confirmations, Confirmation{Generation: f.Generation, At: f.At})
 	return next

@@ -23,7 +23,7 @@ func Texts() []Text {
 	event := audit.Event{Person: &audit.Person{}}
 	rec := audit.Record{Events: []audit.Event{event, {}}, Messages: []audit.Message{{}, {}}}
 	for _, r := range []audit.Record{{}, rec} {
-		out = append(out, Text{PG: swapShape(shapeOf("swap", r)), Hot: true})
+		out = append(out, Text{PG: swapShape(shapeOf("swap", r)), Hot: true}, Text{PG: swapShape(shapeOf("rotate", r)), Hot: true})
 		s := shapeOf("open", r)
 		out = append(out, Text{PG: openShape(s), Hot: true})
 		s.guard, s.register = true, true
@@ -70,25 +70,23 @@ func Settings() map[string]string { return settings }
 
 // HalfOpen is the inside of session.Store.Open, so that a test can hold it open before the commit.
 func (t Tx) HalfOpen(f session.Family) error {
-	if err := guardUser(t.q, f.TenantID, f.UserID, f.Epoch); err != nil {
+	if err := guardOpen(t.q, &f); err != nil {
 		return err
 	}
-	args, err := sessionArgs(&f)
-	if err != nil {
-		return err
-	}
-	_, err = t.q.exec(sessionPut, args...)
+	_, err := t.q.exec(sessionPut, sessionArgs(&f)...)
 	return err
 }
 
 // HalfSwap is the inside of session.Store.Swap.
 func (t Tx) HalfSwap(from, to session.Family) (bool, error) {
-	args, err := swapArgs(&from, &to)
-	if err != nil {
-		return false, err
-	}
-	n, err := t.q.exec(sessionSwap, args...)
+	n, err := t.q.exec(sessionSwap, swapArgs(&from, &to, true)...)
 	return n == 1, err
+}
+
+// HalfEnd is the inside of session.Store.Revoke by id.
+func (t Tx) HalfEnd(tenantID, id string, at time.Time) error {
+	_, err := end(t.q, endByID, tenantID, "test", at, "", id, "")
+	return err
 }
 
 // HalfRevoke is the inside of session.Store.Revoke by user.

@@ -151,6 +151,51 @@ func TestActThatStopsSessionsWaitsForOpen(t *testing.T) {
 	})
 }
 
+// TestChildAgainstTheEndOfItsParent: a session handed off while its parent is being ended, by id or with all of its owner's, in both orders.
+func TestChildAgainstTheEndOfItsParent(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
+		seed(t, s)
+		u := enrol(t, s, "a@example.com")
+		for _, by := range []func(parent string) session.Match{
+			func(parent string) session.Match { return session.Match{TenantID: tenantID, ID: parent} },
+			func(string) session.Match { return session.Match{TenantID: tenantID, UserID: u} },
+		} {
+			open := func(parent string) session.Family {
+				f := family(u)
+				f.ParentID = parent
+				if err := s.Sessions().Open(t.Context(), f, nil, audit.Record{}); err != nil {
+					t.Fatal(err)
+				}
+				return f
+			}
+			parent := open("")
+			child := family(u)
+			child.ParentID = parent.ID
+			err := held(t, s, func(tx sqlstore.Tx) error { return tx.HalfEnd(tenantID, parent.ID, t0) },
+				func() error { return s.Sessions().Open(t.Context(), child, nil, event("handed-off")) })
+			if fault.ReasonOf(err) != fault.ReasonSessionRevoked {
+				t.Errorf("the open of a child slipped past the end of its parent: %v", err)
+			}
+
+			parent = open("")
+			middle := open(parent.ID)
+			child = family(u)
+			child.ParentID, child.UserID, child.Subject = middle.ID, "", "someone"
+			var ended []session.Ended
+			err = held(t, s, func(tx sqlstore.Tx) error { return tx.HalfOpen(child) }, func() (err error) {
+				ended, err = s.Sessions().Revoke(t.Context(), by(parent.ID), t0, "test", event("ended"))
+				return err
+			})
+			if err != nil || len(ended) != 3 {
+				t.Errorf("ended %v, %v, want parent, child and the grandchild that was being opened", ended, err)
+			}
+			if got, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: child.ID}); err != nil || !got.Family.Revoked() {
+				t.Errorf("a grandchild outlives its line: %v", err)
+			}
+		}
+	})
+}
+
 func TestSwapAgainstRevoke(t *testing.T) {
 	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
 		seed(t, s)
@@ -198,6 +243,66 @@ func TestSwapAgainstRevoke(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestSwapAgainstEveryStop: a refresh and each act that ends a user's sessions, in both orders. Never both.
+func TestSwapAgainstEveryStop(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
+		seed(t, s)
+		for _, st := range stops {
+			userID := enrol(t, s, st.name+"@example.com")
+			open := func() session.Family {
+				f := family(userID)
+				f.Epoch = epochOf(t, s, userID)
+				if err := s.Sessions().Open(t.Context(), f, nil, audit.Record{}); err != nil {
+					t.Fatal(err)
+				}
+				return f
+			}
+			whole := func(tx sqlstore.Tx) error {
+				if _, err := tx.Exec(st.half, tenantID, userID); err != nil {
+					return err
+				}
+				return tx.HalfRevoke(tenantID, userID, t0)
+			}
+			f, first := open(), open()
+			err := held(t, s, func(tx sqlstore.Tx) error { _, err := tx.HalfSwap(first, first); return err },
+				func() error { return st.act(t.Context(), s, userID) })
+			if err != nil {
+				t.Fatalf("%s after a swap: %v", st.name, err)
+			}
+			for _, f := range []session.Family{f, first} {
+				if got, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: f.ID}); err != nil || !got.Family.Revoked() {
+					t.Errorf("%s: a session outlives it, %v", st.name, err)
+				}
+			}
+
+			userID = enrol(t, s, "again-"+st.name+"@example.com")
+			f, touched := open(), open()
+			won, seen := true, true
+			if err := held(t, s, whole, func() (err error) {
+				won, err = s.Sessions().Swap(t.Context(), f, f, event("late-"+st.name))
+				return err
+			}); err != nil || won {
+				t.Errorf("%s: a swap won after it: %v, %v", st.name, won, err)
+			}
+			if seen, err = s.Sessions().Touch(t.Context(), touched, t0.Add(time.Hour)); err != nil || seen {
+				t.Errorf("%s: a hand-out was allowed after it: %v, %v", st.name, seen, err)
+			}
+			if found, err := s.Events().Find(t.Context(), sqlstore.TrailQuery{TenantID: tenantID, Trace: "trace-late-" + st.name}); err != nil || len(found) != 0 {
+				t.Errorf("%s: a lost swap left %v, %v", st.name, found, err)
+			}
+		}
+	})
+}
+
+func epochOf(t *testing.T, s *sqlstore.Store, userID string) int64 {
+	t.Helper()
+	u, err := s.Users().Get(t.Context(), tenantID, userID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Epoch
 }
 
 func live(t *testing.T, s *sqlstore.Store, userID string) []session.Family {

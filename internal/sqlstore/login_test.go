@@ -119,7 +119,7 @@ func TestOneOf64SpendsATicket(t *testing.T) {
 		if diff := cmp.Diff(want, u.Identifiers); diff != "" {
 			t.Error(diff)
 		}
-		got, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, Hash: f.Head})
+		got, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: f.ID})
 		if err != nil || got.Family.RevokedReason != "password_reset" || got.Holder.Email != "new@example.com" || !got.Holder.Registered {
 			t.Errorf("the session: %+v, %v", got, err)
 		}

@@ -20,10 +20,8 @@ const (
 var (
 	loadByID = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
 		`WHERE s.tenant_id = $1 AND s.id = $2`))
-	// A look-up by hash uses one index for each branch.
 	loadByHash = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
-		`WHERE s.tenant_id || '' = $1 AND s.id IN (SELECT id FROM session WHERE tenant_id = $1 AND head = $2
-			UNION ALL SELECT id FROM session WHERE tenant_id = $1 AND pending = $2)`))
+		`WHERE s.tenant_id = $1 AND s.foreign_head = $2`))
 )
 
 // Load reads a family with its holder in one query.

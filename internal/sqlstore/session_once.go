@@ -106,22 +106,30 @@ func typed(b *strings.Builder, next int, types ...string) int {
 
 func swapShape(s shape) string {
 	var b strings.Builder
-	b.WriteString(`WITH done AS (` + swapText + ` RETURNING 1)`)
-	s.along(&b, swapWidth+1)
+	text, width := rotateText, rotateWidth
+	if s.verb == "swap" {
+		text, width = swapText, swapWidth
+	}
+	b.WriteString(`WITH done AS (` + text + ` RETURNING 1)`)
+	s.along(&b, width+guardWidth+1)
 	return b.String()
 }
 
-func (s sessions) swapOnce(ctx context.Context, args []any, rec audit.Record) (bool, error) {
+func (s sessions) swapOnce(ctx context.Context, args []any, rest bool, rec audit.Record) (bool, error) {
+	verb := "rotate"
+	if rest {
+		verb = "swap"
+	}
 	args, err := recordArgs(args, rec)
 	if err != nil {
 		return false, err
 	}
 	var one int64
-	return s.e.once(ctx, shapeOf("swap", rec).statement(swapShape), args, &one)
+	return s.e.once(ctx, shapeOf(verb, rec).statement(swapShape), args, &one)
 }
 
 // sessionTypes are the parameter types of sessionColumns.
-var sessionTypes = strings.Fields(`text text text bool text text text bigint bigint bytea bytea bytea bytea text bigint bigint bigint
+var sessionTypes = strings.Fields(`text text text bool text text text bigint bigint bytea bytea bytea bytea bytea text bigint bigint bigint
 	bigint bigint bigint text text text text text text text text text bigint text text text bool bytea bytea bigint bigint text bigint`)
 
 func openShape(s shape) string {
@@ -148,10 +156,8 @@ func openShape(s shape) string {
 }
 
 func (s sessions) openOnce(ctx context.Context, f session.Family, register *user.Registration, rec audit.Record) error {
-	args, err := sessionArgs(&f)
-	if err != nil {
-		return err
-	}
+	args := sessionArgs(&f)
+	var err error
 	sh := shapeOf("open", rec)
 	sh.guard, sh.register = f.UserID != "", register != nil
 	if register != nil {

@@ -17,9 +17,10 @@ func Sessions(t *testing.T, r Rooms) {
 		{"round trip", sessionRoundTrip}, {"bare", bareSession}, {"load by hash", loadByHash}, {"load nothing", loadNothing},
 		{"holder", holder}, {"registration at open", registrationAtOpen}, {"open refused", openRefused}, {"open twice", openTwice},
 		{"session text", sessionText}, {"swap", swapSession}, {"swap keeps what is fixed", swapKeeps}, {"one swap wins", oneSwapWins},
-		{"chain of swaps", chainOfSwaps}, {"touch", touch}, {"revoke", revoke}, {"revoke by match", revokeByMatch},
+		{"chain of swaps", chainOfSwaps}, {"swap of one field", swapOfOneField}, {"touch", touch}, {"revoke", revoke}, {"revoke by match", revokeByMatch},
 		{"revoke again", revokeAgain}, {"children", childrenEnd}, {"one revoke ends", oneRevokeEnds}, {"feed without gaps", feedWithoutGaps},
 		{"swap against revoke", swapAgainstRevoke}, {"open against disable", openAgainstDisable}, {"list", listSessions},
+		{"child of the dead", childOfTheDead}, {"child against revoke", childAgainstRevoke},
 		{"list under inserts", listUnderInserts}, {"purge sessions", purgeSessions}, {"record", recordAlone}, {"any order", anyOrder},
 	})
 }
@@ -34,7 +35,7 @@ func (s *scene) full(u user.User) session.Family {
 		f.Confirmations = append(f.Confirmations, session.Confirmation{Generation: uint32(i), At: at})
 	}
 	f.HeadMinted, f.PendingMinted, f.LastSeen = noon.Add(1*time.Microsecond), noon.Add(2*time.Microsecond), noon.Add(3*time.Microsecond)
-	f.Binding, f.ParentID, f.SSOID, f.OrgID, f.Device = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", secret.NewID(noon), "sso", "public", "device"
+	f.Binding, f.ParentID, f.SSOID, f.OrgID, f.Device = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", s.opened(u).ID, "sso", "public", "device"
 	f.Agent, f.Place, f.Scope, f.Audience = "Браузер/1 \U0001F310", "192.0.2.0/24", "openid email", []string{"https://api.example.com", "b c", ""}
 	f.AuthTime, f.AMR, f.ACR, f.AntiCSRF, f.StaticKey = noon.Add(-time.Hour), []string{"pwd", "otp"}, "2", "csrf", true
 	f.AccessPayload, f.DatabasePayload = []byte(`{"a":1}`), []byte(`{"b":"\u00e5"}`)
@@ -81,24 +82,66 @@ func bareSession(s *scene) {
 	}
 }
 
+// swapOfOneField: a store that leaves unchanged columns alone must notice each that changes, also between absent and empty.
+func swapOfOneField(s *scene) {
+	from := s.opened(s.person(s.address()))
+	for name, change := range map[string]func(f *session.Family){
+		"device":              func(f *session.Family) { f.Device = "d" },
+		"agent":               func(f *session.Family) { f.Agent = "a" },
+		"place":               func(f *session.Family) { f.Place = "p" },
+		"anti csrf":           func(f *session.Family) { f.AntiCSRF = "c" },
+		"access payload":      func(f *session.Family) { f.AccessPayload = []byte{} },
+		"access payload full": func(f *session.Family) { f.AccessPayload = []byte("{}") },
+		"database payload":    func(f *session.Family) { f.DatabasePayload = []byte("{}") },
+		"foreign":             func(f *session.Family) { f.Foreign = true },
+		"foreign head":        func(f *session.Family) { f.Foreign, f.Head = true, hash("other") },
+		"absolute expiry":     func(f *session.Family) { f.AbsoluteExpiry = f.AbsoluteExpiry.Add(time.Microsecond) },
+		"idle expiry":         func(f *session.Family) { f.IdleExpiry = f.IdleExpiry.Add(time.Microsecond) },
+		"last seen":           func(f *session.Family) { f.LastSeen = f.LastSeen.Add(time.Microsecond) },
+	} {
+		from = s.load(from.ID).Family
+		to := from
+		change(&to)
+		ok, err := s.Sessions.Swap(s.ctx, from, to, audit.Record{})
+		if s.ok(err); !ok {
+			s.Fatalf("%s: not swapped", name)
+		}
+		to.Version++
+		s.same(name, s.load(from.ID).Family, to)
+	}
+}
+
 func loadByHash(s *scene) {
 	u := s.person(s.address())
 	f := s.full(u)
+	f.Foreign = true
 	s.ok(s.Sessions.Open(s.ctx, f, nil, audit.Record{}))
-	s.opened(u)
-	for _, h := range []session.Hash{f.Head, *f.Pending} {
-		l, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.tenant.ID, Hash: h})
-		if s.ok(err); l.Family.ID != f.ID || !l.Holder.Present {
-			s.Fatalf("found %q", l.Family.ID)
-		}
+	own := s.opened(u)
+	l, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.tenant.ID, Hash: f.Head})
+	if s.ok(err); l.Family.ID != f.ID || !l.Family.Foreign || !l.Holder.Present {
+		s.Fatalf("found %q", l.Family.ID)
 	}
-	_, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.newTenant().ID, Hash: f.Head})
-	s.refused(err, fault.NotFound, "")
+	lost := func(tenantID string, h session.Hash) {
+		s.Helper()
+		_, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: tenantID, Hash: h})
+		s.refused(err, fault.NotFound, "")
+	}
+	lost(s.newTenant().ID, f.Head)
+	lost(s.tenant.ID, *f.Pending)
+	lost(s.tenant.ID, own.Head) // ours names its family
+	next := l.Family
+	next.Foreign, next.Head, next.Pending = false, *f.Pending, nil
+	ok, err := s.Sessions.Swap(s.ctx, l.Family, next, audit.Record{})
+	if s.ok(err); !ok || s.load(f.ID).Family.Foreign {
+		s.Fatal("a foreign head was not replaced")
+	}
+	lost(s.tenant.ID, f.Head)
+	lost(s.tenant.ID, next.Head)
 }
 
 func loadNothing(s *scene) {
 	far := s.elsewhere()
-	theirs := far.opened(far.person(s.address()))
+	theirs := far.opened(far.person(s.address()), func(f *session.Family) { f.Foreign = true })
 	s.opened(s.person(s.address()))
 	for _, ref := range []session.Ref{
 		{ID: secret.NewID(noon)}, {ID: theirs.ID}, {ID: "nonsense"}, {ID: "%"}, {}, {Hash: hash("nothing")}, {Hash: theirs.Head},

@@ -182,12 +182,30 @@ func (s *Service) await(ctx context.Context, t *tenant.Tenant, alg string, at ti
 	}
 }
 
-// JWKS is the tenant's published key set, ready made: rotating keys newest first, then static ones. nil before the first key exists.
+// JWKS is the tenant's published key set, ready made: rotating keys newest first, then static ones. nil before the first key exists. Just
+// after a start, when the worker has not read the keys yet, it reads them: a verifier that asks now must not be told that there are none.
 func (s *Service) JWKS(tenantID string) []byte {
-	if v := s.peek(tenantID); v != nil {
-		return v.jwks
+	v := s.peek(tenantID)
+	if v == nil {
+		v = s.firstLook(tenantID)
 	}
-	return nil
+	if v == nil {
+		return nil
+	}
+	return v.jwks
+}
+
+func (s *Service) firstLook(tenantID string) *view {
+	t := s.dir.ByID(tenantID)
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askDeadline)
+	defer cancel()
+	if err := s.reload(ctx, t, s.keys(tenantID)); err != nil {
+		s.cfg.Log.Error("signing keys cannot be read", "tenant", tenantID, "error", err.Error())
+	}
+	return s.peek(tenantID)
 }
 
 // Ready reports whether the tenant can sign with every algorithm.

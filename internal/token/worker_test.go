@@ -305,3 +305,25 @@ func TestLongestLife(t *testing.T) {
 		t.Errorf("changed %+v", p)
 	}
 }
+
+// TestKeysAreThereAtOnce: a node that has only just started shows the keys of the store, before its worker has looked.
+func TestKeysAreThereAtOnce(t *testing.T) {
+	d, _ := testDirectory(t, time.Now, 1)
+	store := &fakeKeys{}
+	first := node(t, store, d, Config{Holder: inProcess{testRing()}})
+	tn := d.ByID(tenantID)
+	raw, err := first.SignAccess(t.Context(), tn, "", userClaims(tn.At(time.Now())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := New(store, testRing(), d, Config{Now: time.Now, Holder: inProcess{testRing()}})
+	if got := string(next.JWKS(tenantID)); !strings.Contains(got, `"kid"`) {
+		t.Errorf("the key set right after a start is %q", got)
+	}
+	if _, err := next.VerifyAccess(tn, raw, tn.At(time.Now())); err != nil {
+		t.Error(err)
+	}
+	if next.JWKS("nobody") != nil {
+		t.Error("a key set of no tenant")
+	}
+}

@@ -35,7 +35,6 @@ var (
 	noReferrer  = []string{"no-referrer"}
 	deny        = []string{"DENY"}
 	sameOrigin  = []string{"same-origin"}
-	anyOrigin   = []string{"cross-origin"}
 	varyOrigin  = []string{"Origin"}
 	hsts        = []string{"max-age=31536000"}
 	inertPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}

@@ -84,7 +84,7 @@ func (x *Exchange) guardPanic() {
 	if v == nil {
 		return
 	}
-	if v == http.ErrAbortHandler {
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
 	x.hall.cfg.Log.ErrorContext(x.R.Context(), "panic in a handler",

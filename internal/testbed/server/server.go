@@ -185,7 +185,7 @@ func (s *Server) cleanup() {
 	if s.HTTP != nil {
 		s.HTTP.CloseIdleConnections()
 	}
-	s.Stop()
+	_ = s.Stop()
 	if s.t.Failed() {
 		s.t.Logf("log of the server:\n%s", s.logs.tail(8000))
 	}

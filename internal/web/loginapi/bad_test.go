@@ -3,6 +3,7 @@ package loginapi
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -149,6 +150,19 @@ func FuzzCalls(f *testing.F) {
 					t.Fatalf("%s: %d %s", op.id, r.StatusCode, got)
 				}
 			}
+		}
+	})
+}
+
+// FuzzPage sends any limit and cursor: a page or a 4xx.
+func FuzzPage(f *testing.F) {
+	f.Add("1", "AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("-1", "%00")
+	b := newBench(f)
+	f.Fuzz(func(t *testing.T, limit, after string) {
+		q := url.Values{"limit": {limit}, "after": {after}}
+		if r, got := b.ask("GET", "/sessions?"+q.Encode(), "", bearer); r.StatusCode >= 500 || !json.Valid([]byte(got)) {
+			t.Fatalf("%d %s", r.StatusCode, got)
 		}
 	})
 }

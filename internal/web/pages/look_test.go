@@ -43,7 +43,7 @@ var shots = []struct{ name, path, act string }{
 }
 
 // TestEveryPageLooksAndReadsWell takes every page at two widths in both themes, and at 320 px: nothing serious for axe, no sideways
-// scrolling, no word that a browser console complains about. GATEHOUSE_SHOTS names a folder to keep the pictures in.
+// scrolling, no word that a browser console complains about. GATEHOUSE_TEST_SHOTS names a folder to keep the pictures in.
 func TestEveryPageLooksAndReadsWell(t *testing.T) {
 	axe, err := os.ReadFile(filepath.Join("..", "..", "..", "test", "web", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
@@ -52,7 +52,7 @@ func TestEveryPageLooksAndReadsWell(t *testing.T) {
 	s := newSite(t, true, tenant.Theme{TermsURL: "https://example.com/terms"})
 	ctx, _ := browser.New(t)
 	complaints := console(t, ctx)
-	dir := os.Getenv("GATEHOUSE_SHOTS")
+	dir := os.Getenv("GATEHOUSE_TEST_SHOTS")
 	if dir == "" {
 		dir = t.TempDir()
 	}

@@ -1,6 +1,7 @@
 -- +goose Up
--- A session and its refresh-token family. dead_at is when it stopped or will stop being live, kept by every verb that moves one of
--- the instants it follows from (revoked, idle, absolute).
+-- A session and its refresh-token family. No index holds what every refresh changes: foreign_head is head only while that is a token of
+-- another system, and dead_at, when it stopped or will stop being live, is cut down to the hour. So a
+-- refresh is a heap-only update, for which each page keeps room.
 CREATE TABLE session (
   tenant_id        TEXT COLLATE "C" NOT NULL,
   id               TEXT COLLATE "C" NOT NULL,
@@ -13,6 +14,7 @@ CREATE TABLE session (
   generation       BIGINT  NOT NULL,
   head             BYTEA NOT NULL,
   pending          BYTEA,
+  foreign_head     BYTEA,
   sealed_pending   BYTEA,
   sealed_head      BYTEA,
   confirmations    TEXT COLLATE "C" NOT NULL,
@@ -44,11 +46,10 @@ CREATE TABLE session (
   dead_at          BIGINT  NOT NULL,
   PRIMARY KEY (id, tenant_id),
   FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
-);
+) WITH (fillfactor = 80);
 CREATE INDEX session_by_user ON session (user_id, tenant_id) WHERE user_id IS NOT NULL;
 CREATE INDEX session_subject ON session (subject, tenant_id, id);
-CREATE INDEX session_head ON session (head, tenant_id);
-CREATE INDEX session_pending ON session (pending, tenant_id) WHERE pending IS NOT NULL;
+CREATE INDEX session_foreign ON session (foreign_head, tenant_id) WHERE foreign_head IS NOT NULL;
 CREATE INDEX session_parent ON session (parent_id, tenant_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX session_dead ON session (dead_at, tenant_id);
 

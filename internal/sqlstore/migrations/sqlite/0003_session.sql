@@ -1,6 +1,6 @@
 -- +goose Up
--- A session and its refresh-token family. dead_at is when it stopped or will stop being live, kept by every verb that moves one of
--- the instants it follows from (revoked, idle, absolute).
+-- A session and its refresh-token family. No index holds what every refresh changes: foreign_head is head only while that is a token of
+-- another system, and dead_at, when it stopped or will stop being live, is cut down to the hour.
 CREATE TABLE session (
   tenant_id        TEXT NOT NULL,
   id               TEXT NOT NULL,
@@ -13,6 +13,7 @@ CREATE TABLE session (
   generation       INTEGER  NOT NULL,
   head             BLOB NOT NULL,
   pending          BLOB,
+  foreign_head     BLOB,
   sealed_pending   BLOB,
   sealed_head      BLOB,
   confirmations    TEXT NOT NULL,
@@ -47,8 +48,7 @@ CREATE TABLE session (
 ) STRICT;
 CREATE INDEX session_by_user ON session (user_id, tenant_id) WHERE user_id IS NOT NULL;
 CREATE INDEX session_subject ON session (subject, tenant_id, id);
-CREATE INDEX session_head ON session (head, tenant_id);
-CREATE INDEX session_pending ON session (pending, tenant_id) WHERE pending IS NOT NULL;
+CREATE INDEX session_foreign ON session (foreign_head, tenant_id) WHERE foreign_head IS NOT NULL;
 CREATE INDEX session_parent ON session (parent_id, tenant_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX session_dead ON session (dead_at, tenant_id);
 

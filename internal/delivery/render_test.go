@@ -13,7 +13,7 @@ import (
 
 var templates = []string{
 	TemplateVerify, TemplateExists, TemplateReset, "reset_signup", TemplateEmailChange, TemplateEmailChanged, TemplateResetDone,
-	TemplateRefreshReused, TemplateDeleted,
+	TemplateRefreshReused, TemplateClosed, TemplateDeleted,
 }
 
 func TestEveryTemplateInEveryLanguage(t *testing.T) {

@@ -31,6 +31,7 @@ const (
 	TemplateEmailChanged  = "email_changed"  // to the old address: notice
 	TemplateResetDone     = "reset_done"     // notice: password was changed
 	TemplateRefreshReused = "refresh_reused" // notice: a copied session was ended
+	TemplateClosed        = "closed"         // somebody registered an address whose deleted account is not erased yet
 	TemplateDeleted       = "deleted"        // notice: account will be erased
 )
 

@@ -149,7 +149,7 @@ func (s *Service) askEmailChange(ctx context.Context, call *audit.Call, m self, 
 	asked := refusal
 	asked.kind = eventChangeAsked
 	return s.saveTicket(ctx, call, k, mailing{
-		to: email, template: delivery.TemplateEmailChange, locale: u.Locale, path: verifyPath, drop: known.User != nil,
+		to: email, template: delivery.TemplateEmailChange, locale: u.Locale, path: verifyPath, drop: known.taken(),
 	}, asked)
 }
 

@@ -67,6 +67,13 @@ func (m *memory) Known(_ context.Context, q login.KnownQuery) (k login.Known, _ 
 			k.Password = &p
 		}
 	}
+	for _, u := range m.users {
+		for _, i := range u.Identifiers {
+			if u.TenantID == q.TenantID && u.Status == user.Deleted && i.Kind == user.Email && i.Value == q.Email {
+				k.Closed = true
+			}
+		}
+	}
 	for _, a := range m.attempts {
 		if a.TenantID == q.TenantID && a.Email == q.Email && len(a.TokenHash) > 0 && a.ExpiresAt.After(q.At) {
 			if k.Attempt == nil || k.Attempt.Browser != q.Browser || a.Browser == q.Browser {

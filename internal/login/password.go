@@ -70,7 +70,7 @@ func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwo
 	if err != nil {
 		return PasswordResult{}, fault.From(err)
 	}
-	if known.User == nil && known.Attempt == nil && try.Client.Settings.AutoRegister {
+	if !known.taken() && known.Attempt == nil && try.Client.Settings.AutoRegister {
 		return PasswordResult{}, s.signUpByLogin(ctx, call, try)
 	}
 	stored := storedPassword(known)
@@ -78,7 +78,7 @@ func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwo
 	if err != nil {
 		return PasswordResult{}, err
 	}
-	if !ok && known.User == nil && try.Client.Settings.AutoRegister {
+	if !ok && !known.taken() && try.Client.Settings.AutoRegister {
 		return PasswordResult{}, s.signUpByLogin(ctx, call, try)
 	}
 	if known.User != nil {

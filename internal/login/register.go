@@ -51,7 +51,10 @@ func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRe
 		about.subject = known.User.ID
 		m = mailing{to: email, template: delivery.TemplateExists, locale: known.User.Locale}
 	}
-	return s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: known.User != nil, events: []trail{about}})
+	if known.Closed { // a link would lead nowhere: the address is held until the deleted account is erased
+		m = mailing{to: email, template: delivery.TemplateClosed, locale: req.Locale}
+	}
+	return s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: known.taken(), events: []trail{about}})
 }
 
 // signUpByLogin is what AutoRegister makes of a login at an unknown address: a sign-up attempt with the typed password, and the answer that
@@ -104,7 +107,7 @@ func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest)
 	}
 	about.kind = eventSignupResent
 	a := newAttempt(call, RegisterRequest{Tenant: req.Tenant, Client: req.Client, Email: req.Email, Locale: locale}, email, credential.Password{})
-	idle := known.User != nil || known.Attempt == nil
+	idle := known.taken() || known.Attempt == nil
 	if !idle {
 		a = again(*known.Attempt, a)
 	}

@@ -41,7 +41,7 @@ func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest)
 		if known.User.Locale != "" {
 			m.locale = known.User.Locale
 		}
-	case known.User == nil && known.Attempt != nil:
+	case !known.taken() && known.Attempt != nil:
 		m.template = templateResetSignup
 	default:
 		m.drop = true

@@ -57,10 +57,14 @@ type KnownQuery struct {
 	At       time.Time
 }
 
+// taken reports whether nobody may sign up with the address, or move to it.
+func (k Known) taken() bool { return k.User != nil || k.Closed }
+
 // Known is what a password login or a mail request decides from. All parts may be nil.
 type Known struct {
 	User     *user.User // with identifiers and the client's registration; deleted users are absent
 	Password *credential.Password
+	Closed   bool     // the address belongs to a deleted account that is not erased yet: nobody can have it until then
 	Attempt  *Attempt // newest live attempt of this browser, else the newest live one; inert ones are absent
 }
 

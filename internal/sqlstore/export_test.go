@@ -70,7 +70,7 @@ func Settings() map[string]string { return settings }
 
 // HalfOpen is the inside of session.Store.Open, so that a test can hold it open before the commit.
 func (t Tx) HalfOpen(f session.Family) error {
-	if err := guardUser(t.q, f.TenantID, f.UserID, f.Epoch); err != nil {
+	if err := guardOpen(t.q, &f); err != nil {
 		return err
 	}
 	args, err := sessionArgs(&f)
@@ -89,6 +89,12 @@ func (t Tx) HalfSwap(from, to session.Family) (bool, error) {
 	}
 	n, err := t.q.exec(sessionSwap, args...)
 	return n == 1, err
+}
+
+// HalfEnd is the inside of session.Store.Revoke by id.
+func (t Tx) HalfEnd(tenantID, id string, at time.Time) error {
+	_, err := end(t.q, endByID, tenantID, "test", at, "", id, "")
+	return err
 }
 
 // HalfRevoke is the inside of session.Store.Revoke by user.

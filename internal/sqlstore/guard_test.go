@@ -151,6 +151,51 @@ func TestActThatStopsSessionsWaitsForOpen(t *testing.T) {
 	})
 }
 
+// TestChildAgainstTheEndOfItsParent: a session handed off while its parent is being ended, by id or with all of its owner's, in both orders.
+func TestChildAgainstTheEndOfItsParent(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
+		seed(t, s)
+		u := enrol(t, s, "a@example.com")
+		for _, by := range []func(parent string) session.Match{
+			func(parent string) session.Match { return session.Match{TenantID: tenantID, ID: parent} },
+			func(string) session.Match { return session.Match{TenantID: tenantID, UserID: u} },
+		} {
+			open := func(parent string) session.Family {
+				f := family(u)
+				f.ParentID = parent
+				if err := s.Sessions().Open(t.Context(), f, nil, audit.Record{}); err != nil {
+					t.Fatal(err)
+				}
+				return f
+			}
+			parent := open("")
+			child := family(u)
+			child.ParentID = parent.ID
+			err := held(t, s, func(tx sqlstore.Tx) error { return tx.HalfEnd(tenantID, parent.ID, t0) },
+				func() error { return s.Sessions().Open(t.Context(), child, nil, event("handed-off")) })
+			if fault.ReasonOf(err) != fault.ReasonSessionRevoked {
+				t.Errorf("the open of a child slipped past the end of its parent: %v", err)
+			}
+
+			parent = open("")
+			middle := open(parent.ID)
+			child = family(u)
+			child.ParentID, child.UserID, child.Subject = middle.ID, "", "someone"
+			var ended []session.Ended
+			err = held(t, s, func(tx sqlstore.Tx) error { return tx.HalfOpen(child) }, func() (err error) {
+				ended, err = s.Sessions().Revoke(t.Context(), by(parent.ID), t0, "test", event("ended"))
+				return err
+			})
+			if err != nil || len(ended) != 3 {
+				t.Errorf("ended %v, %v, want parent, child and the grandchild that was being opened", ended, err)
+			}
+			if got, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: child.ID}); err != nil || !got.Family.Revoked() {
+				t.Errorf("a grandchild outlives its line: %v", err)
+			}
+		}
+	})
+}
+
 func TestSwapAgainstRevoke(t *testing.T) {
 	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
 		seed(t, s)

@@ -11,7 +11,7 @@ import (
 // One row for every identifier of the user found, or one row of NULLs and perhaps an attempt: one query whether the address is known or
 // not, so that the time of the store does not tell.
 var knownText = hot(both(`SELECT ` + qualified("u", userColumns) + `, ` + qualified("i", identifierColumns) + `, r.roles, r.data, r.created_at,
-		c.id, c.phc, c.pepper_id, c.created_at, c.updated_at, ` + qualified("a", attemptColumns) + `
+		CASE WHEN k.user_id IS NOT NULL AND u.id IS NULL THEN 1 ELSE 0 END, c.id, c.phc, c.pepper_id, c.created_at, c.updated_at, ` + qualified("a", attemptColumns) + `
 	FROM (SELECT 1 AS one) o
 	LEFT JOIN identifier k ON k.tenant_id = $1 AND k.kind = 'email' AND k.value = $3
 	LEFT JOIN app_user u ON u.id = k.user_id AND u.tenant_id || '' = $1 AND u.status <> 'deleted'
@@ -41,10 +41,13 @@ func scanKnown(scan scanner, kq login.KnownQuery, out *login.Known) error {
 	var r registrationRow
 	var p passwordRow
 	var a attemptRow
-	dest := append(append(append(append(u.dest(), i.dest()...), r.dest()...), p.dest()...), a.dest()...)
+	var closed int64
+	dest := append(append(u.dest(), i.dest()...), append(r.dest(), &closed)...)
+	dest = append(append(dest, p.dest()...), a.dest()...)
 	if err := scan(dest...); err != nil {
 		return err
 	}
+	out.Closed = closed == 1
 	if out.Attempt == nil {
 		out.Attempt = a.attempt()
 	}

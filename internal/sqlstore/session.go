@@ -20,6 +20,10 @@ var (
 	userGuard = hot(pair(
 		`SELECT 1 FROM app_user WHERE tenant_id = $1 AND id = $2 AND status = 'active' AND epoch = $3`,
 		`SELECT 1 FROM app_user WHERE tenant_id = $1 AND id = $2 AND status = 'active' AND epoch = $3 FOR SHARE`))
+	// Likewise for the session it is handed off from: an open cannot slip past a revoke of its parent.
+	parentGuard = hot(pair(
+		`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND revoked_at = 0 AND dead_at > $3`,
+		`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND revoked_at = 0 AND dead_at > $3 FOR SHARE`))
 	sessionPut   = hot(both(`INSERT INTO session (` + sessionColumns + `) VALUES (` + placeholders(1, sessionWidth) + `)`))
 	sessionTouch = hot(both(`UPDATE session SET last_seen = $4
 		WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
@@ -34,12 +38,12 @@ func userChanged() error {
 	return fault.New(fault.Conflict, fault.ReasonUserChanged, "the account was changed or disabled meanwhile")
 }
 
-// Open inserts a family under a share lock on its user.
+// Open inserts a family under a share lock on its user and on its parent.
 func (s sessions) Open(ctx context.Context, f session.Family, register *user.Registration, rec audit.Record) error {
 	if f.UserID == "" {
 		register = nil
 	}
-	if s.e.kind() == postgresKind && simple(rec) {
+	if s.e.kind() == postgresKind && simple(rec) && f.ParentID == "" {
 		return s.openOnce(ctx, f, register, rec)
 	}
 	row, err := sessionArgs(&f)
@@ -47,10 +51,8 @@ func (s sessions) Open(ctx context.Context, f session.Family, register *user.Reg
 		return err
 	}
 	return s.e.write(ctx, func(q queryer) error {
-		if f.UserID != "" {
-			if err := guardUser(q, f.TenantID, f.UserID, f.Epoch); err != nil {
-				return err
-			}
+		if err := guardOpen(q, &f); err != nil {
+			return err
 		}
 		if err := q.later(sessionPut, row...); err != nil {
 			return err
@@ -62,6 +64,24 @@ func (s sessions) Open(ctx context.Context, f session.Family, register *user.Reg
 		}
 		return writeRecord(q, rec)
 	})
+}
+
+// guardOpen takes the user's row before the parent's, as every verb that ends sessions does: in one order the locks cannot deadlock.
+func guardOpen(q queryer, f *session.Family) error {
+	if f.UserID != "" {
+		if err := guardUser(q, f.TenantID, f.UserID, f.Epoch); err != nil {
+			return err
+		}
+	}
+	if f.ParentID == "" {
+		return nil
+	}
+	var one int64
+	ok, err := q.row(parentGuard, in{f.TenantID, f.ParentID, micros(f.CreatedAt)}, &one)
+	if err == nil && !ok {
+		err = fault.New(fault.Unauthenticated, fault.ReasonSessionRevoked, "the session that this one comes from has ended")
+	}
+	return err
 }
 
 func guardUser(q queryer, tenantID, userID string, epoch int64) error {

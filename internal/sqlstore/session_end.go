@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -26,7 +27,12 @@ var (
 	endByID      = hot(both(endText(`m.id = $5 AND ($6 = '' OR m.client_id = $6)`)))
 	endByUser    = hot(both(endText(`m.user_id = $5` + narrowed)))
 	endBySubject = hot(both(endText(`m.subject = $5` + narrowed)))
-	endByClient  = both(endText(`m.client_id = $5 AND m.revoked_at = 0`)) // the act of an operator: reads the tenant's sessions
+	// A child whose open was under way is in no tree read before its commit. Its open holds a share lock on its parent until then, so once
+	// the parent's row is changed the child can be seen, and no other can follow. SQLite has one writer and needs no second look.
+	endOrphans = hot(pair(`SELECT '', '', '', 0 WHERE 1 = 0 AND $1 = $2 AND $3 = $4 AND $5 = ''`,
+		strings.Replace(endText(`m.parent_id = ANY (string_to_array($5, ' ')) AND m.revoked_at = 0`),
+			`m.tenant_id = $1`, `m.tenant_id || '' = $1`, 1)))
+	endByClient = both(endText(`m.client_id = $5 AND m.revoked_at = 0`)) // the act of an operator: reads the tenant's sessions
 )
 
 // ended is what ending families brought: who they were, and their entries for the feed.
@@ -35,10 +41,32 @@ type ended struct {
 	revocations []audit.Revocation
 }
 
+// end ends what s selects, and then the children of that until there are none. The first of more is the sid that stays.
 func end(q queryer, s *stmt, tenantID, reason string, at time.Time, more ...any) (ended, error) {
 	var out ended
+	for seen := -1; seen < len(out.families); {
+		if seen >= 0 {
+			s, more = endOrphans, []any{more[0], idList(out.families[seen:])}
+		}
+		seen = len(out.families)
+		if err := endOnce(q, s, tenantID, reason, at, more, &out); err != nil {
+			return ended{}, err
+		}
+	}
+	return out, nil
+}
+
+func idList(families []session.Ended) string {
+	ids := make([]string, 0, len(families))
+	for _, f := range families {
+		ids = append(ids, f.ID)
+	}
+	return strings.Join(ids, " ")
+}
+
+func endOnce(q queryer, s *stmt, tenantID, reason string, at time.Time, more []any, out *ended) error {
 	args := append(in{tenantID, micros(at), reason}, more...)
-	err := q.each(s, args, func(scan scanner) error {
+	return q.each(s, args, func(scan scanner) error {
 		var e session.Ended
 		var absolute int64
 		if err := scan(&e.ID, &e.ClientID, &e.Subject, &absolute); err != nil {
@@ -48,7 +76,6 @@ func end(q queryer, s *stmt, tenantID, reason string, at time.Time, more ...any)
 		out.revocations = append(out.revocations, sessionRevocation(tenantID, e.ID, reason, at, instant(absolute)))
 		return nil
 	})
-	return out, err
 }
 
 // endUser ends every live session of a user and writes rec with one revocation for each. The caller has changed the user's row in the

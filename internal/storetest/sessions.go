@@ -20,6 +20,7 @@ func Sessions(t *testing.T, r Rooms) {
 		{"chain of swaps", chainOfSwaps}, {"touch", touch}, {"revoke", revoke}, {"revoke by match", revokeByMatch},
 		{"revoke again", revokeAgain}, {"children", childrenEnd}, {"one revoke ends", oneRevokeEnds}, {"feed without gaps", feedWithoutGaps},
 		{"swap against revoke", swapAgainstRevoke}, {"open against disable", openAgainstDisable}, {"list", listSessions},
+		{"child of the dead", childOfTheDead}, {"child against revoke", childAgainstRevoke},
 		{"list under inserts", listUnderInserts}, {"purge sessions", purgeSessions}, {"record", recordAlone}, {"any order", anyOrder},
 	})
 }
@@ -34,7 +35,7 @@ func (s *scene) full(u user.User) session.Family {
 		f.Confirmations = append(f.Confirmations, session.Confirmation{Generation: uint32(i), At: at})
 	}
 	f.HeadMinted, f.PendingMinted, f.LastSeen = noon.Add(1*time.Microsecond), noon.Add(2*time.Microsecond), noon.Add(3*time.Microsecond)
-	f.Binding, f.ParentID, f.SSOID, f.OrgID, f.Device = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", secret.NewID(noon), "sso", "public", "device"
+	f.Binding, f.ParentID, f.SSOID, f.OrgID, f.Device = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", s.opened(u).ID, "sso", "public", "device"
 	f.Agent, f.Place, f.Scope, f.Audience = "Браузер/1 \U0001F310", "192.0.2.0/24", "openid email", []string{"https://api.example.com", "b c", ""}
 	f.AuthTime, f.AMR, f.ACR, f.AntiCSRF, f.StaticKey = noon.Add(-time.Hour), []string{"pwd", "otp"}, "2", "csrf", true
 	f.AccessPayload, f.DatabasePayload = []byte(`{"a":1}`), []byte(`{"b":"\u00e5"}`)

@@ -95,6 +95,48 @@ func childrenEnd(s *scene) {
 	s.live(other)
 }
 
+// childOfTheDead: a session can come from a live one of its own tenant only.
+func childOfTheDead(s *scene) {
+	u, far := s.person(s.address()), s.elsewhere()
+	theirs := far.opened(far.person(s.address()))
+	ended, idle := s.opened(u), s.opened(u, func(f *session.Family) { f.IdleExpiry = noon })
+	s.revokes(session.Match{ID: ended.ID}, "logout", ended)
+	for _, parent := range []string{ended.ID, idle.ID, theirs.ID, secret.NewID(noon), "nonsense"} {
+		f := s.family(u)
+		f.ParentID = parent
+		m := s.mark()
+		s.refused(s.Sessions.Open(s.ctx, f, &user.Registration{ClientID: "other", CreatedAt: noon}, m.Record), fault.Unauthenticated,
+			fault.ReasonSessionRevoked)
+		s.wrote(m, false)
+		_, err := s.Sessions.Load(s.ctx, session.Ref{TenantID: s.tenant.ID, ID: f.ID})
+		s.refused(err, fault.NotFound, "")
+	}
+}
+
+// childAgainstRevoke: 64 hand-offs race the end of their parent. Afterwards none is live.
+func childAgainstRevoke(s *scene) {
+	u := s.person(s.address())
+	for range 5 {
+		parent := s.opened(u)
+		s.together(func(i int) (bool, error) {
+			if i == callers/2 {
+				_, err := s.Sessions.Revoke(s.ctx, session.Match{TenantID: s.tenant.ID, ID: parent.ID}, noon, "logout", audit.Record{})
+				return true, err
+			}
+			f := s.family(u)
+			f.ParentID = parent.ID
+			err := s.Sessions.Open(s.ctx, f, nil, audit.Record{})
+			if fault.ReasonOf(err) == fault.ReasonSessionRevoked {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if left := s.page(u.ID, "", 100, noon); len(left) != 0 {
+			s.Fatalf("%d sessions slipped past the end of their parent", len(left))
+		}
+	}
+}
+
 func oneRevokeEnds(s *scene) {
 	u := s.person(s.address())
 	f := s.opened(u)

@@ -247,6 +247,7 @@ func purgeUsers(s *scene) {
 	s.ok(s.Users.Delete(s.ctx, s.tenant.ID, u.ID, noon, noon.Add(time.Hour), audit.Record{}))
 	s.wantPurged(noon.Add(time.Hour-time.Microsecond), 100, 0)
 	s.get(u.ID)
+	s.same("known of a deleted account's address", s.known(email), login.Known{Closed: true})
 	s.wantPurged(noon.Add(time.Hour), 100, 1)
 	s.wantPurged(noon.Add(time.Hour), 100, 0)
 	_, err := s.Users.Get(s.ctx, s.tenant.ID, u.ID, "")
@@ -255,6 +256,7 @@ func purgeUsers(s *scene) {
 	s.refused(err, fault.NotFound, "")
 	s.closed(u)
 	s.get(stays.ID)
+	s.same("known of an erased account's address", s.known(email), login.Known{})
 	again := s.person(email) // the address is free again, for another person
 	if again.ID == u.ID {
 		s.Fatal("an erased user came back")

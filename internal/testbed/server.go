@@ -226,9 +226,6 @@ func (s *Server) wait(port int) error {
 // Stop shuts the server down in order.
 func (s *Server) Stop() { s.signal(syscall.SIGINT) }
 
-// Kill ends the server as a crash would.
-func (s *Server) Kill() { s.signal(syscall.SIGKILL) }
-
 func (s *Server) signal(sig syscall.Signal) {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return

@@ -141,6 +141,9 @@ func (m *Memory) Open(_ context.Context, f session.Family, register *user.Regist
 			u.Registration = &r
 		}
 	}
+	if parent, ok := m.families[f.ParentID]; f.ParentID != "" && (!ok || parent.Revoked() || parent.TenantID != f.TenantID) {
+		return fault.New(fault.Unauthenticated, fault.ReasonSessionRevoked, "the parent has ended")
+	}
 	m.families[f.ID] = clone(f)
 	m.write(rec)
 	return nil

@@ -109,7 +109,8 @@ func (b *building) wire() (err error) {
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
 		Store: waking{b.store.Logins(), b.mail.Wake}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
-		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Ring: b.ring, Directory: b.directory,
+		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Values: b.values,
+		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,
 	})
 	return b.openFaces()

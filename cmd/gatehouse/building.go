@@ -128,7 +128,7 @@ func (b *building) openFaces() (err error) {
 		return err
 	}
 	api, err := loginapi.New(loginapi.Config{
-		Logins: b.logins, Profiles: b.logins, Devices: b.logins, Sessions: b.sessions, Keys: b.tokens, Version: versionText(),
+		Logins: b.logins, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: b.sessions, Keys: b.tokens, Version: versionText(),
 	})
 	if err != nil {
 		return err

@@ -104,6 +104,7 @@ func everyAnswer() []shown {
 	stepUp := refusal(fault.Forbidden, fault.ReasonStepUpRequired)
 	own, far := []string{bearer}, []string{cookies, "Origin: " + foreign}
 	const mail, reset, me = `{"email":"a@b"}`, `{"token":"t","password":"p"}`, `{"name":"N"}`
+	const number, claim = `{"code_id":"id","number":"07"}`, `{"claim_id":"id","claim_secret":"s"}`
 	return []shown{
 		{"loginPassword", "/login/password", good, nil, nil, 200},
 		{"loginPassword", "/login/password", good, []string{"X-Token-Mode: cookie"}, nil, 200},
@@ -152,6 +153,22 @@ func everyAnswer() []shown {
 		{"endSession", "/sessions/" + sidTwo, "", own, nil, 204},
 		{"endSession", "/sessions/" + sidTwo, "", nil, nil, 401},
 		{"endSession", "/sessions/" + sidTwo, "", far, nil, 403},
+		{"createSessionCode", "/session/create", "", own, nil, 200},
+		{"createSessionCode", "/session/create", "", nil, nil, 401},
+		{"createSessionCode", "/session/create", "", own, stepUp, 403},
+		{"confirmSessionCode", "/session/confirm", number, own, nil, 200},
+		{"confirmSessionCode", "/session/confirm", number, nil, nil, 401},
+		{"confirmSessionCode", "/session/confirm", number, own, refusal(fault.Forbidden, fault.ReasonWrongNumber), 403},
+		{"confirmSessionCode", "/session/confirm", number, own, refusal(fault.Conflict, fault.ReasonConflict), 409},
+		{"confirmSessionCode", "/session/confirm", number, own, gone, 410},
+		{"claimSessionCode", "/session/login/the-code", "", nil, nil, 202},
+		{"claimSessionCode", "/session/login/at-once", "", nil, nil, 200},
+		{"claimSessionCode", "/session/login/at-once", "", far, nil, 403},
+		{"claimSessionCode", "/session/login/the-code", "", nil, gone, 410},
+		{"redeemClaim", "/session/claim", claim, nil, nil, 200},
+		{"redeemClaim", "/session/claim", `{"claim_id":"id","claim_secret":"not-yet"}`, nil, nil, 202},
+		{"redeemClaim", "/session/claim", claim, nil, refusal(fault.Forbidden, fault.ReasonWrongNumber), 403},
+		{"redeemClaim", "/session/claim", claim, nil, gone, 410},
 		{"endSession", "/sessions/" + sidBob, "", own, nil, 404},
 	}
 }

@@ -35,6 +35,14 @@ type Profiles interface {
 	Delete(ctx context.Context, call *audit.Call, live session.Live) error
 }
 
+// Handoffs give a login to a second device; login.Service is one.
+type Handoffs interface {
+	CreateCode(ctx context.Context, call *audit.Call, live session.Live) (login.SessionCode, error)
+	ConfirmCode(ctx context.Context, call *audit.Call, live session.Live, id, number string) error
+	ClaimCode(ctx context.Context, call *audit.Call, r login.ClaimRequest) (login.Claim, error)
+	RedeemClaim(ctx context.Context, call *audit.Call, r login.RedeemRequest) (login.Redemption, error)
+}
+
 // Devices tells the known device a cookie proves, "" for none; login.Service is one.
 type Devices interface {
 	DeviceID(t *tenant.Tenant, cookie secret.Text) string
@@ -58,6 +66,7 @@ type Keys interface {
 type Config struct {
 	Logins   Logins
 	Profiles Profiles
+	Handoffs Handoffs
 	Devices  Devices
 	Sessions Sessions
 	Keys     Keys
@@ -73,7 +82,7 @@ type API struct {
 
 // New makes the face and its OpenAPI document.
 func New(cfg Config) (*API, error) {
-	if cfg.Logins == nil || cfg.Profiles == nil || cfg.Devices == nil || cfg.Sessions == nil || cfg.Keys == nil {
+	if cfg.Logins == nil || cfg.Profiles == nil || cfg.Handoffs == nil || cfg.Devices == nil || cfg.Sessions == nil || cfg.Keys == nil {
 		return nil, errors.New("loginapi: every part of Config is needed")
 	}
 	a := &API{cfg: cfg}
@@ -103,6 +112,7 @@ func (a *API) Document() []byte { return a.doc.body }
 var (
 	_ Logins   = (*login.Service)(nil)
 	_ Profiles = (*login.Service)(nil)
+	_ Handoffs = (*login.Service)(nil)
 	_ Devices  = (*login.Service)(nil)
 	_ Sessions = (*session.Service)(nil)
 )

@@ -40,12 +40,12 @@ type Claim struct {
 
 // Redemption is the state of a claim: waiting for the first device, or the session.
 type Redemption struct {
-	Waiting bool
-	Number  string
-	Hint    string
-	Place   string
-	Ready   bool // confirmed; only Peek leaves it so
-	Tokens  *session.Tokens
+	ClientID string
+	Number   string // as at the claim
+	Hint     string
+	Place    string
+	Waiting  bool            // for the first device
+	Tokens   *session.Tokens // nil while it waits, and from PeekClaim always
 }
 
 // ClaimRequest claims a session code.
@@ -145,16 +145,17 @@ func (s *Service) PeekClaim(ctx context.Context, call *audit.Call, r RedeemReque
 	if r.Client != nil {
 		client = r.Client.ID
 	}
-	out := Redemption{Number: h.Number, Hint: h.Parent.Hint, Place: h.First.Place}
-	switch _, ready, refusal := redeem(r.Secret.Reveal(), client, weak.Off("handoff-confirm"))(h); {
-	case refusal != nil && refusal.Reason == fault.ReasonPending:
-		out.Waiting = true
-	case refusal != nil:
+	_, _, refusal := redeem(r.Secret.Reveal(), client, weak.Off("handoff-confirm"))(h)
+	if refusal != nil && refusal.Reason != fault.ReasonPending {
 		return Redemption{}, refusal
-	default:
-		out.Ready = ready
 	}
+	out := h.redemption()
+	out.Waiting = refusal != nil
 	return out, nil
+}
+
+func (h handoff) redemption() Redemption {
+	return Redemption{ClientID: h.Parent.ClientID, Number: h.Number, Hint: h.Parent.Hint, Place: h.First.Place}
 }
 
 // RedeemClaim gives the session of a confirmed claim, once, or says that it waits. Reasons: wrong_number (403), gone (410; also when the
@@ -162,7 +163,9 @@ func (s *Service) PeekClaim(ctx context.Context, call *audit.Call, r RedeemReque
 func (s *Service) RedeemClaim(ctx context.Context, call *audit.Call, r RedeemRequest) (Redemption, error) {
 	h, err := s.moveHandoff(ctx, call, r.Tenant, r.ID, redeem(r.Secret.Reveal(), r.Client.ID, weak.Off("handoff-confirm")))
 	if fault.ReasonOf(err) == fault.ReasonPending {
-		return Redemption{Waiting: true, Number: h.Number, Hint: h.Parent.Hint, Place: h.First.Place}, nil
+		out := h.redemption()
+		out.Waiting = true
+		return out, nil
 	}
 	if err != nil {
 		return Redemption{}, err
@@ -171,7 +174,9 @@ func (s *Service) RedeemClaim(ctx context.Context, call *audit.Call, r RedeemReq
 	if err != nil {
 		return Redemption{}, err
 	}
-	return Redemption{Hint: h.Parent.Hint, Place: h.First.Place, Tokens: &tokens}, nil
+	out := h.redemption()
+	out.Tokens = &tokens
+	return out, nil
 }
 
 // openChild opens the second device's own session: it inherits how and when the person was proved and how long the parent may live, ends

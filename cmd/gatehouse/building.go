@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -128,7 +129,8 @@ func (b *building) openFaces() (err error) {
 		return err
 	}
 	api, err := loginapi.New(loginapi.Config{
-		Logins: b.logins, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: b.sessions, Keys: b.tokens, Version: versionText(),
+		Logins: b.logins, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: b.sessions,
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Version: versionText(),
 	})
 	if err != nil {
 		return err

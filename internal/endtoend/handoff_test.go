@@ -196,7 +196,7 @@ func showCode(t *testing.T, desktop context.Context, s *server.Server) string {
 	t.Helper()
 	do(t, chromedp.Do(desktop, chromedp.Navigate(s.URL+"/ui/handoff")))
 	submit(t, desktop)
-	link, err := chromedp.Run(desktop, chromedp.AttributeValue(chromedp.CSS("details a"), "href"))
+	link, err := chromedp.Run(desktop, chromedp.AttributeValue(chromedp.CSS("#link"), "href"))
 	do(t, err)
 	if !strings.HasPrefix(link.Value, s.URL+"/ui/handoff/") {
 		t.Fatal("the page shows no link of ours")

@@ -104,6 +104,9 @@ func everyAnswer() []shown {
 	stepUp := refusal(fault.Forbidden, fault.ReasonStepUpRequired)
 	own, far := []string{bearer}, []string{cookies, "Origin: " + foreign}
 	const mail, reset, me = `{"email":"a@b"}`, `{"token":"t","password":"p"}`, `{"name":"N"}`
+	const token = `{"token":"the.access.token"}`
+	key := []string{"X-Internal-Api-Key: gk_right"}
+	lacking := []string{"X-Internal-Api-Key: gk_poor"}
 	const number, claim = `{"code_id":"id","number":"07"}`, `{"claim_id":"id","claim_secret":"s"}`
 	return []shown{
 		{"loginPassword", "/login/password", good, nil, nil, 200},
@@ -169,6 +172,19 @@ func everyAnswer() []shown {
 		{"redeemClaim", "/session/claim", `{"claim_id":"id","claim_secret":"not-yet"}`, nil, nil, 202},
 		{"redeemClaim", "/session/claim", claim, nil, refusal(fault.Forbidden, fault.ReasonWrongNumber), 403},
 		{"redeemClaim", "/session/claim", claim, nil, gone, 410},
+		{"verifyToken", "/internal/token/verify", token, key, nil, 200},
+		{"verifyToken", "/internal/token/verify", `{"token":"rubbish"}`, key, nil, 200},
+		{"verifyToken", "/internal/token/verify", token, nil, nil, 401},
+		{"verifyToken", "/internal/token/verify", token, lacking, nil, 403},
+		{"readUser", "/internal/users/" + ann, "", key, nil, 200},
+		{"readUser", "/internal/users/" + sidOne, "", key, nil, 404},
+		{"readUser", "/internal/users/nobody", "", key, nil, 404},
+		{"readUser", "/internal/users/" + ann, "", own, nil, 401},
+		{"readUser", "/internal/users/" + ann, "", lacking, nil, 403},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, key, nil, 200},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u","session_id":"s"}`, key, nil, 400},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, []string{"X-Internal-Api-Key: gk_wrong"}, nil, 401},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, lacking, nil, 403},
 		{"endSession", "/sessions/" + sidBob, "", own, nil, 404},
 	}
 }

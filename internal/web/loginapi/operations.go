@@ -2,6 +2,7 @@ package loginapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
@@ -34,7 +35,7 @@ var (
 
 // operations is every route of the face.
 func (a *API) operations() []operation {
-	return append(append(a.publicOperations(), a.ownOperations()...), a.handoffOperations()...)
+	return slices.Concat(a.publicOperations(), a.ownOperations(), a.handoffOperations(), a.internalOperations())
 }
 
 func post(pattern string, h func(*web.Exchange) error) web.Route {

@@ -35,7 +35,6 @@ var shots = []struct{ name, path, act string }{
 	{"handoff-signedout", "/ui/handoff?id=signedout", ""},
 	{"handoff-stale", "/ui/handoff?id=stale", ""},
 	{"handoff-offered", "/ui/handoff?id=offered", ""},
-	{"handoff-link", "/ui/handoff?id=offered", `document.querySelector('details').open = true`},
 	{"handoff-claimed", "/ui/handoff?id=claimed", ""},
 	{"handoff-nonumber", "/ui/handoff?id=claimed", `document.querySelector('#number').value = 'x'; document.forms[0].submit()`},
 	{"handoff-wrong", "/ui/handoff?id=claimed", `document.querySelector('#number').value = '00'; document.forms[0].submit()`},

@@ -21,6 +21,7 @@ var version = ""
 
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Apply   applyCmd   `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Manual  manualCmd  `cmd:"" help:"Print the manual of every setting."`
 }
@@ -57,6 +58,10 @@ func run(ctx context.Context, args []string, w world) int {
 		return 2
 	}
 	if err := parsed.Run(); err != nil {
+		var code exitCode
+		if errors.As(err, &code) {
+			return int(code)
+		}
 		_, _ = fmt.Fprintf(w.Stderr, "gatehouse: %s\n", err)
 		var faults ConfigError
 		if errors.As(err, &faults) {

@@ -22,6 +22,7 @@ var version = ""
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Apply   applyCmd   `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
+	Keys    keysCmd    `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Manual  manualCmd  `cmd:"" help:"Print the manual of every setting."`
 }

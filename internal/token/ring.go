@@ -41,7 +41,7 @@ func wrapContext(id uint32, purpose string) string { return fmt.Sprintf("ring ke
 
 // RingDelay is how long a ring key is known to every node before one uses it for new values. Nodes see a new key within a poll; one that
 // could not reach the store for so long is answering nobody.
-const RingDelay = 30 * time.Second
+const RingDelay = 10 * time.Second
 
 // ringRead is one reading of the ring.
 type ringRead struct {

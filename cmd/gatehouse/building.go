@@ -87,6 +87,9 @@ func (b *building) furnish(ctx context.Context, masters secret.Masters) error {
 	if err := b.directory.Refresh(ctx); err != nil {
 		return err
 	}
+	if err := b.ensureDevServiceKey(ctx); err != nil {
+		return err
+	}
 	return b.wire()
 }
 

@@ -68,9 +68,12 @@ type Store interface {
 	Used(ctx context.Context, tenantID, id string, at, since time.Time) error
 }
 
+// Draw gives the text of a new key.
+func Draw() string { return prefix + secret.Random(32) }
+
 // New makes a key of a tenant at the instant at (the tenant's clock). text is the key itself. Errors name the field: name or scope.
 func New(tenantID, name string, scopes []string, at time.Time) (k Key, text secret.Text, err error) {
-	text = secret.NewText(prefix + secret.Random(32))
+	text = secret.NewText(Draw())
 	k, err = Of(tenantID, name, scopes, at, text)
 	return k, text, err
 }
@@ -93,12 +96,11 @@ func Of(tenantID, name string, scopes []string, at time.Time, text secret.Text) 
 	return Key{TenantID: tenantID, ID: secret.NewID(at), Name: name, Hash: secret.Hash(text.Reveal()), Scopes: scopes, CreatedAt: at}, nil
 }
 
-// Event is the trail of a change by an operator.
-func (k *Key) Event(kind string, at time.Time) audit.Record {
-	return audit.Record{Events: []audit.Event{{
-		ID: secret.NewID(at), TenantID: k.TenantID, At: at, Type: kind, Actor: audit.Actor{Kind: "operator"},
-		Detail: map[string]string{"key": k.ID},
-	}}}
+// Trail is what a change of the key with that id leaves behind.
+func Trail(call *audit.Call, kind, id string) audit.Record {
+	e := call.Event(secret.NewID(call.At), kind)
+	e.Detail = map[string]string{"key": id}
+	return audit.Record{Events: []audit.Event{e}}
 }
 
 func invalid(field, message string) error {

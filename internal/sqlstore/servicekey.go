@@ -70,7 +70,16 @@ func (s serviceKeys) ByHash(ctx context.Context, tenantID string, hash []byte) (
 
 // Revoke marks a key.
 func (s serviceKeys) Revoke(ctx context.Context, tenantID, id string, at time.Time, rec audit.Record) error {
-	return changeOne(ctx, s.e, "no such key", rec, serviceKeyRevoke, tenantID, id, micros(at))
+	return s.e.write(ctx, func(q queryer) error {
+		n, err := q.exec(serviceKeyRevoke, tenantID, id, micros(at))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return notFound("no such key")
+		}
+		return writeRecord(q, rec)
+	})
 }
 
 // Used notes a use, coarsely.

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -86,6 +87,9 @@ func (b *building) furnish(ctx context.Context, masters secret.Masters) error {
 	if err := b.directory.Refresh(ctx); err != nil {
 		return err
 	}
+	if err := b.ensureDevServiceKey(ctx); err != nil {
+		return err
+	}
 	return b.wire()
 }
 
@@ -109,7 +113,8 @@ func (b *building) wire() (err error) {
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
 		Store: waking{b.store.Logins(), b.mail.Wake}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
-		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Ring: b.ring, Directory: b.directory,
+		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Values: b.values,
+		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,
 	})
 	return b.openFaces()
@@ -127,7 +132,8 @@ func (b *building) openFaces() (err error) {
 		return err
 	}
 	api, err := loginapi.New(loginapi.Config{
-		Logins: b.logins, Profiles: b.logins, Devices: b.logins, Sessions: b.sessions, Keys: b.tokens, Version: versionText(),
+		Logins: b.logins, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: b.sessions,
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Version: versionText(),
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 type Server struct {
 	drill.Target
 	Secret string // the demo client's
+	APIKey string // internal API key of the ready line
 	Data   string
 	Took   time.Duration // from exec to the ready line
 
@@ -166,6 +167,7 @@ func (s *Server) ready(line string, o Options) {
 		TenantID     string `json:"tenant_id"`
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
+		InternalKey  string `json:"internal_api_key"`
 	}
 	if err := json.Unmarshal([]byte(line), &r); err != nil || !r.Ready {
 		s.t.Fatalf("ready line %q: %v", line, err)
@@ -178,7 +180,7 @@ func (s *Server) ready(line string, o Options) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	s.Secret = r.ClientSecret
+	s.Secret, s.APIKey = r.ClientSecret, r.InternalKey
 }
 
 func (s *Server) cleanup() {

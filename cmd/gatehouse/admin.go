@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
@@ -143,6 +144,7 @@ func (a *adminFace) move(ctx context.Context, tenantID string, d time.Duration) 
 	if err != nil {
 		return nil, err
 	}
+	a.b.bus.Publish(ephemeral.TopicTenants)
 	if err := a.b.directory.Refresh(ctx); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
@@ -16,6 +18,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -32,6 +35,9 @@ type site struct {
 	data string // directory of files
 	url  string // base URL of the public listener
 	log  *slog.Logger
+
+	resolver   *secretref.Resolver // reads references again
+	renewEvery time.Duration
 }
 
 // building is every room, wired.
@@ -39,6 +45,7 @@ type building struct {
 	site      site
 	now       func() time.Time // the machine's clock
 	outcomes  outcomes
+	adminKey  atomic.Pointer[[sha256.Size]byte] // hash of the key in use
 	store     *sqlstore.Store
 	directory *tenant.Directory
 	ring      *secret.Ring

@@ -18,7 +18,7 @@ const (
 func (b *building) startWorkers(ctx context.Context) <-chan struct{} {
 	var all sync.WaitGroup
 	janitor := &janitor{b: b, Now: time.Now}
-	runs := []func(context.Context){b.directory.Run, b.tokens.Run, b.mail.Run, janitor.Run, b.giveBackMemory}
+	runs := []func(context.Context){b.directory.Run, b.tokens.Run, b.mail.Run, janitor.Run, b.giveBackMemory, b.renewSecrets}
 	runs = append(runs, func(ctx context.Context) { b.bus.Run(ctx, b.woken) })
 	if b.redis != nil {
 		runs = append(runs, b.redis.Run)

@@ -85,10 +85,8 @@ func TestStorySpreadOverTwoNodes(t *testing.T) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
 		rng := rand.New(rand.NewPCG(seed, 3))
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
 		crowd := newCrowd(b.target(), b, 6)
-		crowd.run(ctx)
+		stop := crowd.run(t)
 		for range 4 { // at least two lives of a node, each ended in the middle of something
 			crowd.waitFor(t, 6+rng.IntN(6))
 			i := rng.IntN(2)
@@ -124,11 +122,13 @@ func newCrowd(target *drill.Target, b *balancer, people int) *crowd {
 	return &crowd{target: target, b: b, people: people}
 }
 
-func (c *crowd) run(ctx context.Context) {
+// run lets everybody walk until the function it gives is called; walks under way then come to their end.
+func (c *crowd) run(t *testing.T) (stop func()) {
+	ctx, stop := context.WithCancel(t.Context())
 	for range c.people {
 		c.all.Go(func() {
 			for ctx.Err() == nil && c.failed() == nil {
-				kept, err := c.walk(context.WithoutCancel(ctx))
+				kept, err := c.walk(context.WithoutCancel(t.Context()))
 				c.mu.Lock()
 				c.walked++
 				if err != nil {
@@ -140,6 +140,7 @@ func (c *crowd) run(ctx context.Context) {
 			}
 		})
 	}
+	return stop
 }
 
 func (c *crowd) failed() error {

@@ -44,6 +44,12 @@ func (m *manager) set(name, value string) {
 	m.secrets[name] = value
 }
 
+func (m *manager) fail(down bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = down
+}
+
 func (m *manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -220,10 +226,10 @@ func TestAWSCache(t *testing.T) {
 	want("one") // kept
 	c.advance(time.Minute)
 	want("two")
-	m.down = true
+	m.fail(true)
 	c.advance(time.Hour)
 	want("two") // the manager is down: the last value stays
-	m.down = false
+	m.fail(false)
 	m.set("k", "three")
 	want("three")
 }
@@ -232,9 +238,12 @@ func TestAWSCache(t *testing.T) {
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
+		var mu sync.Mutex
 		value, broken := "s1", false
 		r := &secretref.Resolver{}
 		r.Register("x", func(context.Context, string) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			if broken {
 				return "", errors.New("down")
 			}
@@ -255,12 +264,15 @@ func TestFollow(t *testing.T) {
 			})
 			close(done)
 		}()
+		time.Sleep(30 * time.Second) // from here on between two ticks
 		for _, step := range []struct {
 			value  string
 			broken bool
 			used   int
 		}{{"s1", false, 0}, {"s2", false, 1}, {"s2", false, 1}, {"s3", true, 1}, {"s4", false, 1}, {"s3", false, 2}} {
+			mu.Lock()
 			value, broken = step.value, step.broken
+			mu.Unlock()
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if len(used) != step.used {

@@ -34,7 +34,7 @@ type StoreConfig struct {
 
 // EphemeralConfig is the ephemeral section.
 type EphemeralConfig struct {
-	URL string `json:"url" doc:"store: in the process on SQLite, in the database on PostgreSQL."`
+	URL SecretURL `json:"url" doc:"store: in the process on SQLite, in the database on PostgreSQL. Or redis://[user:password@]host[:port][/database] or rediss://… (Redis 6 or Valkey; it must not evict), or a reference to such a URL. While Redis is down limits are counted as with store, and calls that need a one-time value answer 503 with Retry-After."`
 }
 
 // SMTPConfig is the smtp section.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
@@ -133,8 +134,16 @@ func checkStores(cfg *Config, faults *faultList) {
 	} else if !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
 		faults.add("store.url", "must be sqlite:<file> or postgres://…")
 	}
-	if cfg.Ephemeral.URL != "store" {
-		faults.add("ephemeral.url", "must be store")
+	checkEphemeral(&cfg.Ephemeral, faults)
+}
+
+func checkEphemeral(e *EphemeralConfig, faults *faultList) {
+	text := e.URL.Value.Reveal()
+	if text == "store" || text == "" && e.URL.IsSet() { // the latter's reference is reported already
+		return
+	}
+	if ephemeral.ValidateRedisURL(text) != nil {
+		faults.add("ephemeral.url", "must be store, redis://[user:password@]host[:port][/database] or rediss://…")
 	}
 }
 

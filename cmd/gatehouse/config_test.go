@@ -181,7 +181,13 @@ func TestFaults(t *testing.T) {
 		{"anchors", "listen: &x {}\nstore: *x\n", sources{Dev: true}, []string{"gatehouse.yaml:1: listen: anchors", "gatehouse.yaml:2: store: anchors"}},
 		{"no YAML", "listen: [\n", sources{Dev: true}, []string{"is not well-formed YAML"}},
 		{"a list", "- a\n", sources{Dev: true}, []string{"gatehouse.yaml:1: must be a map"}},
-		{"stores that are none", "store: {url: mysql://db}\nephemeral: {url: redis://cache}\nsmtp: {url: \"http://mail\"}\n", sources{Dev: true}, []string{
+		{"Redis URLs that are none", "ephemeral: {url: \"rediss://cache?skip_verify=true\"}\n", sources{Dev: true}, []string{
+			"gatehouse.yaml:1: ephemeral.url: must be store, redis://",
+		}},
+		{"a password in the file", good + "ephemeral: {url: \"redis://:hunter2@cache\"}\n", sources{}, []string{
+			"gatehouse.yaml:20: ephemeral.url: has a password in it",
+		}},
+		{"stores that are none", "store: {url: mysql://db}\nephemeral: {url: memcached://cache}\nsmtp: {url: \"http://mail\"}\n", sources{Dev: true}, []string{
 			"gatehouse.yaml:1: store.url: must be sqlite", "gatehouse.yaml:2: ephemeral.url: must be store",
 			"gatehouse.yaml:3: smtp.url: must be smtps", "gatehouse.yaml:3: smtp.from: is missing",
 		}},

@@ -23,10 +23,6 @@ tenants:
   clients: [{id: demo, auto_register: true, handoff: {confirm: false}}]
 `
 
-func as(s *server.Server, token string) *drill.Visitor {
-	return s.Visitor().With("Authorization", "Bearer "+token)
-}
-
 func newCode(ctx context.Context, t *testing.T, s *server.Server, token string) *drill.Reply {
 	t.Helper()
 	r, err := as(s, token).Post(ctx, "/session/create", nil)

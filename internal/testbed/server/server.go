@@ -39,6 +39,7 @@ type Server struct {
 type Options struct {
 	Data   string   // data folder; fresh when empty
 	Store  string   // store URL; SQLite in Data when empty
+	Redis  string   // URL of the Redis for what expires; none when empty
 	Config string   // YAML, written to a file; the demo configuration when empty
 	Env    []string // more environment
 	Args   []string // more flags
@@ -116,6 +117,9 @@ func Start(t testing.TB, o Options) *Server {
 	s.cmd.Env = append(os.Environ(), o.Env...)
 	if o.Store != "" {
 		s.cmd.Env = append(s.cmd.Env, "GATEHOUSE_STORE__URL="+o.Store)
+	}
+	if o.Redis != "" {
+		s.cmd.Env = append(s.cmd.Env, "GATEHOUSE_EPHEMERAL__URL="+o.Redis)
 	}
 	s.cmd.Stderr = s.logs
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -29,8 +29,11 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		res, err := p.balancer.RoundTrip(again)
-		if err != nil || res.StatusCode != http.StatusServiceUnavailable {
-			return res, err
+		if err != nil {
+			return nil, err
+		}
+		if res.StatusCode != http.StatusServiceUnavailable {
+			return res, nil
 		}
 		body, _ := io.ReadAll(res.Body)
 		res.Body = io.NopCloser(bytes.NewReader(body))

@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 )
 
-// RunBus: what one node publishes wakes every node. open gives one node's end of the same bus at each call.
+// RunBus proves that what one node publishes wakes every node. open gives one node's end of the same bus at each call.
 func RunBus(t *testing.T, nodes int, open func(t *testing.T) ephemeral.Bus) {
 	var buses []ephemeral.Bus
 	woken := make([]chan string, nodes)

@@ -20,11 +20,13 @@ import (
 var version = ""
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Apply   applyCmd   `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
-	Keys    keysCmd    `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Manual  manualCmd  `cmd:"" help:"Print the manual of every setting."`
+	Serve    serveCmd    `cmd:"" help:"Run the server."`
+	Apply    applyCmd    `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
+	Keys     keysCmd     `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
+	Users    usersCmd    `cmd:"" help:"Users: list, show, disable, enable, delete, export, import."`
+	Sessions sessionsCmd `cmd:"" help:"Sessions: list, revoke."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Manual   manualCmd   `cmd:"" help:"Print the manual of every setting."`
 }
 
 // world is what a command may touch outside its arguments, so that tests can run one in their own process.

@@ -25,6 +25,7 @@ type cli struct {
 	Keys     keysCmd     `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
 	Users    usersCmd    `cmd:"" help:"Users: list, show, disable, enable, delete, export, import."`
 	Sessions sessionsCmd `cmd:"" help:"Sessions: list, revoke."`
+	Why      whyCmd      `cmd:"" help:"Say in plain words why a session was lost or a request refused."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 	Manual   manualCmd   `cmd:"" help:"Print the manual of every setting."`
 }

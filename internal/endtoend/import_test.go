@@ -1,7 +1,8 @@
-package main
+package endtoend
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
 const (
@@ -26,11 +29,11 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 		people = importLong
 	}
 	dir := t.TempDir()
-	writePeople(t, filepath.Join(dir, "people.jsonl"), people)
-	s, err := startServer(program(t), dir, []string{"HOME=" + dir}, "--dev", "--listen", "127.0.0.1:0", "--data", "data")
-	if err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	writePeople(t, filepath.Join(dir, "people.jsonl"), people)
+	server.Start(t, server.Options{Data: filepath.Join(dir, "data")})
 	reported := map[string]bool{}
 	kills, peak := 0, 0
 	var last map[string]any
@@ -74,9 +77,6 @@ func TestImportIsKilledAndGoesOn(t *testing.T) {
 	}
 	t.Logf("%d users, %d kills, %d KiB at the most", people, kills, peak)
 	exported(t, dir, people-bad)
-	if err := s.stop(); err != nil {
-		t.Error(err)
-	}
 }
 
 // writePeople writes n lines of which every thousandth is bad.
@@ -104,9 +104,9 @@ func writePeople(t *testing.T, path string, n int) {
 // runImport runs the command, kills it after patience (0: never), and gives what it said and its peak of memory in KiB.
 func runImport(t *testing.T, dir string, patience time.Duration) (out string, hwm int, killed bool) {
 	t.Helper()
-	cmd := exec.Command(program(t), "users", "import", "people.jsonl", "--json", "--dev", "--data", "data")
+	cmd := exec.Command(server.Build(t, ""), "users", "import", "people.jsonl", "--json", "--dev", "--data", "data")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir}
-	var stdout, stderr safeBuffer
+	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func peakOf(pid int) (kib int) {
 
 func exported(t *testing.T, dir string, want int) {
 	t.Helper()
-	cmd := exec.Command(program(t), "users", "export", "--dev", "--data", "data")
+	cmd := exec.Command(server.Build(t, ""), "users", "export", "--dev", "--data", "data")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir}
 	out, err := cmd.Output()
 	if err != nil {

@@ -22,7 +22,7 @@ type TrailQuery struct {
 	Session  string
 	Subject  string
 	Client   string // what was done to this client itself
-	Limit    int // 0 means 100; the newest are given
+	Limit    int    // 0 means 100; the newest are given
 }
 
 const eventSelect = `SELECT e.tenant_id, e.id, e.at, e.type, e.reason, e.subject, e.session_id, e.client_id, e.trace, e.actor_kind,

@@ -42,7 +42,7 @@ type internalKeyLine struct {
 	Key      string   `json:"key,omitempty"` // when it is made, and never again
 }
 
-func lineOf(slug string, k *servicekey.Key) internalKeyLine {
+func keyLineOf(slug string, k *servicekey.Key) internalKeyLine {
 	l := internalKeyLine{
 		Tenant: slug, ID: k.ID, Name: k.Name, Scopes: k.Scopes, State: "in use", Made: instantText(k.CreatedAt), LastUsed: instantText(k.LastUsed),
 	}
@@ -67,7 +67,7 @@ func (c *internalKeyCreateCmd) Run(ctx context.Context, w world) error {
 		if err := d.store.ServiceKeys().Add(ctx, k, servicekey.Trail(call, servicekey.EventCreated, k.ID)); err != nil {
 			return err
 		}
-		line := lineOf(t.Slug, &k)
+		line := keyLineOf(t.Slug, &k)
 		line.Key = text.Reveal()
 		return d.out.value(line, func(w io.Writer) error {
 			_, _ = fmt.Fprintf(d.stderr, "key %s of %s for %s; it is shown this once:\n", k.ID, printable(k.Name), t.Slug)
@@ -96,7 +96,7 @@ func (c *internalKeyListCmd) Run(ctx context.Context, w world) error {
 				return err
 			}
 			for j := range keys {
-				l := lineOf(t.Slug, &keys[j])
+				l := keyLineOf(t.Slug, &keys[j])
 				items = append(items, l)
 				rows = append(rows, []string{l.Tenant, l.ID, l.Name, strings.Join(l.Scopes, ","), l.State, l.Made, l.LastUsed})
 			}

@@ -24,6 +24,9 @@ type cli struct {
 	Apply       applyCmd       `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
 	Keys        keysCmd        `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
 	InternalKey internalKeyCmd `cmd:"" name:"internal-key" help:"Keys of your own services for the /internal endpoints: create, list, revoke."`
+	Users       usersCmd       `cmd:"" help:"Users: list, show, disable, enable, delete, export, import."`
+	Sessions    sessionsCmd    `cmd:"" help:"Sessions: list, revoke."`
+	Why         whyCmd         `cmd:"" help:"Say in plain words why a session was lost or a request refused."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Manual      manualCmd      `cmd:"" help:"Print the manual of every setting."`
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
-	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -50,11 +49,11 @@ var errNoStore = errors.New("there is no store yet: is --data the directory of t
 // open reads the configuration as serve does and opens the store. It makes a SQLite file only when create says so: a command with the wrong
 // --data must not leave an empty database behind.
 func (f *opsFlags) open(ctx context.Context, w world, create bool) (*desk, error) {
-	cfg, err := loadConfig(ctx, sources{File: f.Config, Environ: w.Environ, Dev: f.Dev}, secretref.New())
+	log := slog.New(slog.NewTextHandler(w.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cfg, err := loadConfig(ctx, sources{File: f.Config, Environ: w.Environ, Dev: f.Dev}, newResolver(log))
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(w.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	d := &desk{
 		site: site{cfg: cfg, dev: f.Dev, data: f.Data, url: devIssuer, log: log}, actor: operator(),
 		out: printer{w: w.Stdout, json: f.JSON}, stderr: w.Stderr, wall: time.Now, context: ctx,

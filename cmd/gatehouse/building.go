@@ -47,6 +47,7 @@ type building struct {
 	mail      *delivery.Worker
 	values    ephemeral.Values
 	limits    ephemeral.Limiter
+	traces    *traces // nil when off
 	hall      *web.Hall
 	demo      demo // who the ready line names
 }
@@ -58,13 +59,27 @@ func open(ctx context.Context, s site) (*building, error) {
 		return nil, err
 	}
 	b := &building{site: s, ring: secret.NewRing()}
-	if b.store, err = sqlstore.Open(ctx, s.storeURL(), sqlstore.Config{Own: true, Log: s.log}); err != nil {
+	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log}
+	if b.traces != nil {
+		storeCfg.Span = b.traces.storeSpan
+	}
+	if b.store, err = sqlstore.Open(ctx, s.storeURL(), storeCfg); err != nil {
+		b.traces.stop(ctx)
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if err := b.furnish(ctx, masters); err != nil {
-		return nil, errors.Join(err, b.store.Close())
+		return nil, errors.Join(err, b.close(ctx))
 	}
 	return b, nil
+}
+
+// close ends what works when everybody has left.
+func (b *building) close(ctx context.Context) error {
+	b.traces.stop(ctx)
+	return b.store.Close()
 }
 
 func (b *building) furnish(ctx context.Context, masters secret.Masters) error {
@@ -122,6 +137,9 @@ func (b *building) openFaces() (err error) {
 	}
 	if u, err := url.Parse(b.site.cfg.Listen.PublicURL); err == nil && u.Host != "" {
 		hallCfg.PublicHosts = []string{u.Host}
+	}
+	if b.traces != nil {
+		hallCfg.Tracer = b.traces
 	}
 	if b.hall, err = web.New(hallCfg); err != nil {
 		return err

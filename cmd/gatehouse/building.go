@@ -61,6 +61,7 @@ type building struct {
 	redis     *ephemeral.Redis // nil unless configured
 	fallback  *ephemeral.Fallback
 	bus       ephemeral.Bus
+	traces    *traces // nil when off
 	hall      *web.Hall
 	demo      demo // who the ready line names
 }
@@ -72,17 +73,26 @@ func open(ctx context.Context, s site) (*building, error) {
 		return nil, err
 	}
 	b := &building{site: s, now: time.Now, ring: secret.NewRing(), outcomes: newOutcomes()}
-	if b.store, err = sqlstore.Open(ctx, s.storeURL(), sqlstore.Config{Own: true, Log: s.log}); err != nil {
+	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log}
+	if b.traces != nil {
+		storeCfg.Span = b.traces.storeSpan
+	}
+	if b.store, err = sqlstore.Open(ctx, s.storeURL(), storeCfg); err != nil {
+		b.traces.stop(ctx)
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if err := b.furnish(ctx, masters); err != nil {
-		return nil, errors.Join(err, b.close())
+		return nil, errors.Join(err, b.close(ctx))
 	}
 	return b, nil
 }
 
-// close ends what is open: Redis first, the store last.
-func (b *building) close() error {
+// close ends what works when everybody has left: Redis first, the store last.
+func (b *building) close(ctx context.Context) error {
+	b.traces.stop(ctx)
 	if b.redis != nil {
 		b.redis.Close()
 	}
@@ -186,6 +196,9 @@ func (b *building) openFaces() (err error) {
 	}
 	if u, err := url.Parse(b.site.cfg.Listen.PublicURL); err == nil && u.Host != "" {
 		hallCfg.PublicHosts = []string{u.Host}
+	}
+	if b.traces != nil {
+		hallCfg.Tracer = b.traces
 	}
 	if b.hall, err = web.New(hallCfg); err != nil {
 		return err

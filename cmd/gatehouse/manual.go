@@ -72,8 +72,9 @@ func manualDoc(path, doc string) string {
 		m, _ := v.(map[string]any)
 		v = m[key]
 	}
-	if s, ok := v.(string); ok {
-		doc += fmt.Sprintf(" Default `%s`.", s)
+	switch v.(type) {
+	case string, float64:
+		doc += fmt.Sprintf(" Default `%v`.", v)
 	}
 	return strings.ReplaceAll(doc, "|", "\\|")
 }
@@ -103,7 +104,7 @@ func typeWord(t reflect.Type) string {
 		return "map of " + typeWord(t.Elem())
 	case t.Kind() == reflect.Bool:
 		return "true or false"
-	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64, t.Kind() == reflect.Float64:
 		return "number"
 	}
 	return "text"

@@ -27,7 +27,7 @@ func openDev(t *testing.T, environ ...string) *building {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := b.close(); err != nil {
+		if err := b.close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

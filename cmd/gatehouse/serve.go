@@ -45,7 +45,7 @@ func (s *serveCmd) Run(ctx context.Context, w world) error {
 		return err
 	}
 	err = s.serve(ctx, b, doors, w)
-	return errors.Join(err, b.close())
+	return errors.Join(err, b.close(ctx))
 }
 
 // serve opens the doors, says so, and comes back when everything has stopped.

@@ -25,7 +25,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		PasswordNetwork: "10/1m", PasswordNetworkAccount: "5/5m", PasswordAccount: "100/24h", PasswordDevice: "20/5m",
 		MailNetwork: "5/1h", MailAddress: "5/1h",
-		PasswordlessBurst: "1/30s", PasswordlessAddress: "20/24h", PasswordlessDevice: "20/24h", HandoffUser: "20/1m", RefreshSession: "off",
+		PasswordlessBurst: "1/30s", PasswordlessAddress: "20/24h", PasswordlessDevice: "20/24h", HandoffUser: "20/1m",
 	}
 }
 
@@ -43,7 +43,6 @@ func (l Limits) Filled() Limits {
 		PasswordlessAddress:    cmp.Or(l.PasswordlessAddress, d.PasswordlessAddress),
 		PasswordlessDevice:     cmp.Or(l.PasswordlessDevice, d.PasswordlessDevice),
 		HandoffUser:            cmp.Or(l.HandoffUser, d.HandoffUser),
-		RefreshSession:         cmp.Or(l.RefreshSession, d.RefreshSession),
 	}
 }
 

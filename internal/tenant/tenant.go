@@ -63,7 +63,6 @@ type Limits struct {
 	PasswordlessAddress    string `json:"passwordless_address,omitempty" doc:"passwordless mails per address; default 20/24h"`
 	PasswordlessDevice     string `json:"passwordless_device,omitempty" doc:"passwordless mails per known device; default 20/24h"`
 	HandoffUser            string `json:"handoff_user,omitempty" doc:"session codes per user; default 20/1m"`
-	RefreshSession         string `json:"refresh_session,omitempty" doc:"refreshes per session; default off"`
 }
 
 // Cookies are names and attributes of the token cookies.

@@ -141,7 +141,6 @@ func validateLimits(f *faults, l Limits) {
 		{"limits.passwordless_address", l.PasswordlessAddress},
 		{"limits.passwordless_device", l.PasswordlessDevice},
 		{"limits.handoff_user", l.HandoffUser},
-		{"limits.refresh_session", l.RefreshSession},
 	} {
 		if e.text == "" {
 			continue

@@ -117,6 +117,7 @@ func (c *crime) planted(v *victim, change func(*session.Family)) (token string) 
 	f := c.family(v)
 	token = "foreign-" + secret.Random(16)
 	f.ID, f.Head, f.Pending, f.Version = secret.NewID(time.Now()), secret.RefreshHash(token), nil, 1
+	f.Foreign = true
 	change(&f)
 	if err := c.store.Sessions().Open(c.ctx, f, nil, audit.Record{}); err != nil {
 		c.t.Fatal(err)

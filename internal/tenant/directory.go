@@ -78,12 +78,24 @@ func (d *Directory) Refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.view.Store(build(s))
+		d.adopt(s)
 	}
 	if d.Node == "" {
 		return nil
 	}
 	return d.store.ReportNode(ctx, d.Node, d.Version(), d.Now())
+}
+
+// adopt takes a snapshot in unless a newer one is there already: a slow reader must not bring back what another reader has replaced, or a
+// moved clock would stand still for a moment after everybody was told that it moved.
+func (d *Directory) adopt(s Snapshot) {
+	next := build(s)
+	for {
+		old := d.view.Load()
+		if old.version > s.Version || d.view.CompareAndSwap(old, next) {
+			return
+		}
+	}
 }
 
 // Wake makes Run look now. It never blocks.

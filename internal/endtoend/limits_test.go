@@ -7,46 +7,58 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
+
+const behindProxy = "listen: {trusted_proxies: [127.0.0.0/8]}\n" + twoClients
 
 // TestNetworkLimitIsExact: 64 callers behind one address, known through a listed proxy, guess at once: exactly the burst gets as far as a
 // wrong password.
 func TestNetworkLimitIsExact(t *testing.T) {
 	engines(t, func(t *testing.T, o server.Options) {
-		ctx := t.Context()
-		o.Config = "listen: {trusted_proxies: [127.0.0.0/8]}\n" + twoClients
-		s := server.Start(t, o)
-		began := time.Now()
-		status, err := drill.Together(64, func(int) (int, error) {
-			v := s.Visitor().With("X-Forwarded-For", "203.0.113.7").With("X-Forwarded-Proto", "https")
-			r, err := v.Post(ctx, "/login/password", map[string]string{"email": drill.Fresh("limit"), "password": "wrong", "client_id": "strict"})
-			if err != nil {
-				return 0, err
-			}
-			if r.Status == http.StatusTooManyRequests && r.Header.Get("Retry-After") == "" {
-				t.Error("429 without Retry-After")
-			}
-			return r.Status, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		passed := 0
-		for _, st := range status {
-			switch st {
-			case http.StatusUnauthorized:
-				passed++
-			case http.StatusTooManyRequests:
-			default:
-				t.Errorf("unexpected status %d", st)
-			}
-		}
-		// 10 per minute: a burst of 10, then one every 6 s for as long as the calls took.
-		if most := 10 + int(time.Since(began)/(6*time.Second)); passed < 10 || passed > most {
-			t.Fatalf("%d guesses passed, the formula allows 10 to %d", passed, most)
-		}
+		o.Config = behindProxy
+		networkLimit(t, server.Start(t, o))
 	})
+}
+
+// TestNetworkLimitIsExactOverTwoNodes: a second node is no second budget.
+func TestNetworkLimitIsExactOverTwoNodes(t *testing.T) {
+	o := server.Options{Config: behindProxy, Store: testbed.Postgres(t), Data: t.TempDir()}
+	networkLimit(t, server.Start(t, o), server.Start(t, o))
+}
+
+func networkLimit(t *testing.T, nodes ...*server.Server) {
+	t.Helper()
+	ctx, began := t.Context(), time.Now()
+	status, err := drill.Together(64, func(i int) (int, error) {
+		v := nodes[i%len(nodes)].Visitor().With("X-Forwarded-For", "203.0.113.7").With("X-Forwarded-Proto", "https")
+		r, err := v.Post(ctx, "/login/password", map[string]string{"email": drill.Fresh("limit"), "password": "wrong", "client_id": "strict"})
+		if err != nil {
+			return 0, err
+		}
+		if r.Status == http.StatusTooManyRequests && r.Header.Get("Retry-After") == "" {
+			t.Error("429 without Retry-After")
+		}
+		return r.Status, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := 0
+	for _, st := range status {
+		switch st {
+		case http.StatusUnauthorized:
+			passed++
+		case http.StatusTooManyRequests:
+		default:
+			t.Errorf("unexpected status %d", st)
+		}
+	}
+	// 10 per minute: a burst of 10, then one every 6 s for as long as the calls took.
+	if most := 10 + int(time.Since(began)/(6*time.Second)); passed < 10 || passed > most {
+		t.Fatalf("%d guesses passed, the formula allows 10 to %d", passed, most)
+	}
 }
 
 // TestForwardedHeadersOfStrangers: a peer that is not listed cannot choose its address, so it cannot escape its limit.

@@ -46,16 +46,16 @@ func TestPostgresComesAndGoes(t *testing.T) {
 		for _, c := range o.callers {
 			all.Go(func() { o.keepCalling(ctx, t, c) })
 		}
-		o.wait(t, "as ever", func(c *caller) *atomic.Int64 { return &c.ok })
+		o.wait(t, "as ever", 3, (*caller).good)
 		<-time.After(time.Duration(rng.IntN(300)) * time.Millisecond)
 		o.strict.Store(false)
 		ends[i%2]()
-		o.wait(t, "please try again", func(c *caller) *atomic.Int64 { return &c.away })
+		o.wait(t, "please try again", 3, (*caller).bad)
 		<-time.After(time.Duration(rng.IntN(500)) * time.Millisecond)
 		do(t, db.Start())
-		o.wait(t, "as ever after the outage", func(c *caller) *atomic.Int64 { return &c.ok })
+		o.wait(t, "as ever after the outage", 3, (*caller).good)
 		o.strict.Store(true)
-		o.wait(t, "as ever, all of them", func(c *caller) *atomic.Int64 { return &c.ok })
+		o.wait(t, "as ever, all of them", 3, (*caller).good)
 		stop()
 		all.Wait()
 		db.Stop() // nobody looks
@@ -135,11 +135,39 @@ func (c *caller) count(r *drill.Reply, err error, strict bool, took time.Duratio
 	return nil
 }
 
-// wait until each caller has had some more answers of a kind.
-func (o *outage) wait(t *testing.T, what string, count func(*caller) *atomic.Int64) {
+func (c *caller) good() int64 { return c.ok.Load() }
+func (c *caller) bad() int64  { return c.away.Load() }
+
+// wait until each caller has had n more answers of a kind.
+func (o *outage) wait(t *testing.T, what string, n int64, count func(*caller) int64) {
 	t.Helper()
+	before := map[*caller]int64{}
 	for _, c := range o.callers {
-		before := count(c).Load()
-		until(t, 30*time.Second, c.name+": "+what, func() bool { return t.Failed() || count(c).Load() >= before+3 })
+		before[c] = count(c)
 	}
+	for _, c := range o.callers {
+		until(t, 30*time.Second, c.name+": "+what, func() bool { return t.Failed() || count(c) >= before[c]+n })
+	}
+}
+
+// TestPostgresHangs: the database keeps its connections and answers nothing. Callers are told so in time, and when it goes on, so do they.
+func TestPostgresHangs(t *testing.T) {
+	db := testbed.PrivatePostgres(t)
+	s := server.Start(t, server.Options{Config: eagerTenant, Store: db.URL(), Data: t.TempDir()})
+	o := &outage{callers: honest(t.Context(), t, s)}
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	for _, c := range o.callers {
+		all.Go(func() { o.keepCalling(ctx, t, c) })
+	}
+	o.wait(t, "as ever", 3, (*caller).good)
+	thaw := db.Freeze()
+	t.Cleanup(thaw)
+	o.wait(t, "please try again", 1, (*caller).bad)
+	thaw()
+	o.wait(t, "as ever after the outage", 3, (*caller).good)
+	o.strict.Store(true)
+	o.wait(t, "as ever, all of them", 3, (*caller).good)
 }

@@ -25,7 +25,7 @@ const maxRetries = 8
 
 // A verb gives up after this: a server that is frozen or cut off answers nothing, not even that it is gone, and callers must not hang.
 const (
-	verbTime = 8 * time.Second
+	verbTime = 6 * time.Second
 	viewTime = time.Minute // reads all tenants
 )
 

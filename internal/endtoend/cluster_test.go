@@ -97,7 +97,7 @@ func TestStoryOverTwoNodes(t *testing.T) {
 		})
 		<-time.After(time.Duration(rng.IntN(400)) * time.Millisecond)
 		c.replace(t, rng.IntN(2), o, (*server.Server).Kill)
-		leasesLapse(t, c.node(0), o)
+		leasesLapse(t, o.Store)
 	}
 	stop()
 	all.Wait()

@@ -13,7 +13,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
-// eagerTenant rotates at every refresh, and its issuer outlives the port.
+// eagerTenant rotates at every refresh, and its issuer outlives the port. Its limit for one account from one place is wide: a login that is
+// cut off between its charge and its end keeps the charge, and the people of these tests are cut off again and again.
 const eagerTenant = `
 tenants:
 - id: 0198c000-0000-7000-8000-000000000001
@@ -23,6 +24,7 @@ tenants:
   test: true
   default_client: demo
   lives: {refresh_min_rotation_s: 0, access_s: 3600}
+  limits: {password_network_account: 100/5m}
   clients:
   - {id: demo, name: Demo, auto_register: true}
 `

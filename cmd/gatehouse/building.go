@@ -174,6 +174,7 @@ func (b *building) wire() (err error) {
 	smtp := delivery.SMTP{URL: b.site.cfg.SMTP.URL.Value, From: b.site.cfg.SMTP.From}
 	b.mail, err = delivery.New(delivery.Config{
 		Store: b.store.Outbox(), Ring: b.ring, Directory: b.directory, Now: time.Now, Log: log, SMTP: smtp, Dev: b.site.dev,
+		Alone: b.site.alone(),
 	})
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)

@@ -28,6 +28,7 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	SMTP      SMTP // zero: no mail server
+	Alone     bool // no other process works on this store
 	Dev       bool // without a mail server, mail goes to the development mailbox
 }
 

@@ -88,6 +88,11 @@ func (w *Worker) Wake() {
 func (w *Worker) Run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	if w.cfg.Alone { // what is leased was in the hands of a process that has died: people need not wait for the lease to end
+		ahead := w.Now().Add(leaseFor)
+		for ctx.Err() == nil && w.deliverDue(ctx, ahead, pollEvery) == batch {
+		}
+	}
 	for {
 		for ctx.Err() == nil && w.round(ctx) == batch {
 		}
@@ -100,9 +105,11 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
-// round delivers one batch and gives its size.
-func (w *Worker) round(ctx context.Context) int {
-	leased, err := w.cfg.Store.Lease(ctx, batch, w.Now(), leaseFor)
+// round delivers one batch of what is due now and gives its size.
+func (w *Worker) round(ctx context.Context) int { return w.deliverDue(ctx, w.Now(), leaseFor) }
+
+func (w *Worker) deliverDue(ctx context.Context, at time.Time, lease time.Duration) int {
+	leased, err := w.cfg.Store.Lease(ctx, batch, at, lease)
 	if err != nil {
 		if ctx.Err() == nil {
 			w.cfg.Log.WarnContext(ctx, "the outbox cannot be read", "error", err.Error())

@@ -270,3 +270,24 @@ func TestBornReadsTheID(t *testing.T) {
 		t.Errorf("born %v", got)
 	}
 }
+
+// TestWhatADeadProcessHadInHand: a lone process delivers it at once, since nobody else can; one of several waits for the end of the lease.
+func TestWhatADeadProcessHadInHand(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		r := newRig(t, SMTP{})
+		r.cfg.Alone = alone
+		for range batch + 1 {
+			r.post(t, r.test, KindMail, sample)
+		}
+		if dead, err := r.store.Lease(t.Context(), batch+1, r.clock.now(), leaseFor); err != nil || len(dead) != batch+1 {
+			t.Fatalf("%d leased, %v", len(dead), err)
+		}
+		r.post(t, r.test, KindMail, sample) // what tells that the worker has looked
+		r.run(t)
+		want := batch + 1
+		if alone {
+			want = 0
+		}
+		eventually(t, "the worker has looked", func() bool { n, _ := r.store.Backlog(t.Context()); return n == want })
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -48,11 +49,19 @@ func kidOf(t *testing.T, token string) string {
 
 func jwks(ctx context.Context, t *testing.T, s *server.Server) jose.JSONWebKeySet {
 	t.Helper()
-	r, err := s.Visitor().Get(ctx, "/.well-known/jwks.json")
-	must(t, "jwks", r, err, 200)
-	var set jose.JSONWebKeySet
-	do(t, json.Unmarshal(r.Body, &set))
+	set, err := keySet(s.Visitor().Get(ctx, "/.well-known/jwks.json"))
+	do(t, err)
 	return set
+}
+
+func keySet(r *drill.Reply, err error) (set jose.JSONWebKeySet, _ error) {
+	if err == nil && r.Status != 200 {
+		err = fmt.Errorf("the JWKS was answered %s", r)
+	}
+	if err != nil {
+		return set, err
+	}
+	return set, json.Unmarshal(r.Body, &set)
 }
 
 func kids(set jose.JSONWebKeySet, prefix string) (out []string) {

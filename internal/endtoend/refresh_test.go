@@ -13,7 +13,6 @@ import (
 
 const (
 	parallel = 64
-	rounds   = 50
 	dropped  = 0.2
 )
 
@@ -33,13 +32,11 @@ func TestParallelRefreshThroughTwoProcesses(t *testing.T) {
 // honest is refused, each round has one successor, and at the end every token that was ever left behind is caught as theft.
 func parallelRefresh(t *testing.T, nodes ...*server.Server) {
 	ctx := t.Context()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := rand.New(rand.NewPCG(chance(t), 1))
 	p := signUp(ctx, t, nodes[0], "parallel")
 	_, newest := bearer(ctx, t, p)
 	var left []string
-	for round := range rounds {
+	for round := range soak(50, 200) {
 		nodes[0].MustAdvance(ctx, 61*time.Second)
 		lost := make([]bool, parallel)
 		for i := range lost {

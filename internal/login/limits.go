@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
@@ -92,12 +93,17 @@ func (s *Service) spend(ctx context.Context, call *audit.Call, list []ephemeral.
 	return s.refused(ctx, call, about, f)
 }
 
+// giveBackTime bounds what a caller waits for it: a unit too much is the smaller harm when the store hangs.
+const giveBackTime = 2 * time.Second
+
 // giveBack returns charges, so that one office's good logins do not lock each other out. It is done even for a caller who has gone.
 func (s *Service) giveBack(ctx context.Context, call *audit.Call, list []ephemeral.Charge) {
 	if len(list) == 0 {
 		return
 	}
-	if err := s.cfg.Limits.GiveBack(context.WithoutCancel(ctx), list, call.At); err != nil {
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	defer cancel()
+	if err := s.cfg.Limits.GiveBack(wait, list, call.At); err != nil {
 		s.cfg.Log.ErrorContext(ctx, "limits could not be given back", "error", err.Error(), "trace", call.Trace)
 	}
 }

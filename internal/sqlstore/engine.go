@@ -11,7 +11,7 @@ import (
 )
 
 // engine runs verbs on one kind of database. A function handed to write, or to read and view on PostgreSQL, may run more than once
-// (after a deadlock): it must set what it captures anew and touch nothing else.
+// (after a deadlock or a lost connection): it must set what it captures anew and touch nothing else.
 type engine interface {
 	// read gives a connection without a transaction: each statement sees what is committed when it begins.
 	read(ctx context.Context, fn func(q queryer) error) error

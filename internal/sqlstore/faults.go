@@ -79,7 +79,7 @@ func fromSQLite(err *sqlite.Error) error {
 // fromPostgres maps SQLSTATE codes (PostgreSQL manual, appendix A). The cause is the bare code and constraint: the server's detail
 // text quotes values.
 func fromPostgres(err *pgconn.PgError) error {
-	cause := &pgFault{code: err.Code, constraint: err.ConstraintName, message: err.Message}
+	cause := &pgFault{code: err.Code, constraint: err.ConstraintName, message: err.Message, fatal: err.SeverityUnlocalized == "FATAL"}
 	switch {
 	case err.Code == "23505", err.Code == "23P01":
 		return fault.Wrap(fault.Conflict, fault.ReasonConflict, "somebody else holds it", cause)
@@ -105,7 +105,10 @@ func again(err error) bool {
 }
 
 // pgFault is what we keep of a PostgreSQL error.
-type pgFault struct{ code, constraint, message string }
+type pgFault struct {
+	code, constraint, message string
+	fatal                     bool // it ended the connection
+}
 
 // Error is for logs.
 func (e *pgFault) Error() string { return "postgres " + e.code + " " + e.constraint + ": " + e.message }

@@ -39,6 +39,7 @@ var (
 func (s keys) SigningKeys(ctx context.Context, tenantID string, at time.Time) ([]token.SigningKey, error) {
 	var out []token.SigningKey
 	err := s.e.read(ctx, func(q queryer) error {
+		out = nil
 		return q.each(keyLive, in{tenantID, micros(at)}, func(scan scanner) error {
 			k, err := scanKey(scan)
 			out = append(out, k)
@@ -131,6 +132,7 @@ func (s keys) PurgeSigningKeys(ctx context.Context, tenantID string, before time
 func (s keys) RingKeys(ctx context.Context) ([]token.WrappedKey, error) {
 	var out []token.WrappedKey
 	err := s.e.read(ctx, func(q queryer) error {
+		out = nil
 		return q.each(ringAll, in{}, func(scan scanner) error {
 			var k token.WrappedKey
 			var id, created, retired int64

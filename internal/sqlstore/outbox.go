@@ -90,6 +90,7 @@ func (s outbox) PutMail(ctx context.Context, m delivery.BoxMail) error {
 func (s outbox) Mailbox(ctx context.Context, tenantID, to string, limit int) ([]delivery.BoxMail, error) {
 	var out []delivery.BoxMail
 	err := s.e.read(ctx, func(q queryer) error {
+		out = nil
 		return q.each(mailList, in{tenantID, strings.ToLower(to), int64(limit)}, func(scan scanner) error {
 			m, err := scanMail(scan)
 			out = append(out, m)

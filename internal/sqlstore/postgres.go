@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -18,10 +17,17 @@ import (
 type postgresEngine struct {
 	pool    *pgxpool.Pool
 	retries atomic.Int64
+	losses  atomic.Int64 // connections that were found dead when they were used
 }
 
 // maxRetries bounds how often a transaction is run again after a deadlock or serialization failure.
 const maxRetries = 8
+
+// A verb gives up after this: a server that is frozen or cut off answers nothing, not even that it is gone, and callers must not hang.
+const (
+	verbTime = 6 * time.Second
+	viewTime = time.Minute // reads all tenants
+)
 
 func openPostgres(ctx context.Context, url string, cfg Config) (engine, error) {
 	c, err := pgxpool.ParseConfig(url)
@@ -49,11 +55,12 @@ func openPostgres(ctx context.Context, url string, cfg Config) (engine, error) {
 		}
 	}
 	c.ConnConfig.StatementCacheCapacity = 1024
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
+	e := &postgresEngine{}
+	c.AfterConnect, c.ShouldPing = e.connected, e.doubtful
+	if e.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return nil, failed(err)
 	}
-	return &postgresEngine{pool: pool}, nil
+	return e, nil
 }
 
 // settings are those of every connection. Plans must not follow statistics: every hot statement has an index, generic plans save the
@@ -73,10 +80,14 @@ var settings = map[string]string{
 }
 
 func (e *postgresEngine) read(ctx context.Context, fn func(q queryer) error) error {
+	ctx, cancel := context.WithTimeout(ctx, verbTime)
+	defer cancel()
 	return e.with(ctx, func(t *pgConn) error { return fn(t) })
 }
 
 func (e *postgresEngine) view(ctx context.Context, fn func(q queryer) error) error {
+	ctx, cancel := context.WithTimeout(ctx, viewTime)
+	defer cancel()
 	return e.with(ctx, func(t *pgConn) error {
 		t.begin("begin isolation level repeatable read read only")
 		return t.finish(fn(t))
@@ -84,6 +95,8 @@ func (e *postgresEngine) view(ctx context.Context, fn func(q queryer) error) err
 }
 
 func (e *postgresEngine) write(ctx context.Context, fn func(q queryer) error) error {
+	ctx, cancel := context.WithTimeout(ctx, verbTime)
+	defer cancel()
 	var err error
 	for try := range maxRetries {
 		err = e.with(ctx, func(t *pgConn) error {
@@ -103,8 +116,11 @@ func (e *postgresEngine) write(ctx context.Context, fn func(q queryer) error) er
 
 // once sends one statement without begin and commit: a statement is a transaction, and costs one round trip.
 func (e *postgresEngine) once(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, verbTime)
+	defer cancel()
 	for try := range maxRetries {
 		err = e.with(ctx, func(t *pgConn) (err error) {
+			t.commits = true
 			found, err = t.row(s, args, dest...)
 			return err
 		})
@@ -117,17 +133,6 @@ func (e *postgresEngine) once(ctx context.Context, s *stmt, args in, dest ...any
 		}
 	}
 	return false, err
-}
-
-// with runs fn on a connection of the pool.
-func (e *postgresEngine) with(ctx context.Context, fn func(t *pgConn) error) error {
-	c, err := e.pool.Acquire(ctx)
-	if err != nil {
-		return unavailable(err)
-	}
-	defer c.Release()
-	t := pgConn{ctx: ctx, conn: c.Conn(), batch: &pgx.Batch{}}
-	return failed(fn(&t))
 }
 
 // pause waits a little longer with every try, and never in step with others.

@@ -16,6 +16,9 @@ type pgConn struct {
 	batch *pgx.Batch // never nil; the driver keeps one that was sent
 	tx    bool       // a transaction was asked for
 	sent  bool       // and has reached the server
+
+	commits bool // what is sent next commits
+	unsure  bool // it failed, and may have committed all the same
 }
 
 func (t *pgConn) begin(text string) {
@@ -73,9 +76,14 @@ func (t *pgConn) send(text string, args []any, read func(pgx.Rows) error) (pgcon
 	if t.batch.Len() == 0 {
 		rows, err := t.conn.Query(t.ctx, text, args...)
 		if err != nil {
-			return pgconn.CommandTag{}, failed(err)
+			return pgconn.CommandTag{}, failed(err) // could not be prepared, so did not run
 		}
-		return drain(rows, read)
+		tag, err := drain(rows, read)
+		if err != nil {
+			// A statement is reported before it is committed, but a commit only after.
+			err = t.lost(err, !t.tx && tag.String() == "")
+		}
+		return tag, err
 	}
 	t.batch.Queue(text, args...)
 	before := t.batch.Len() - 1
@@ -85,17 +93,20 @@ func (t *pgConn) send(text string, args []any, read func(pgx.Rows) error) (pgcon
 	for range before {
 		if _, err := results.Exec(); err != nil {
 			_ = results.Close()
-			return pgconn.CommandTag{}, failed(err)
+			return pgconn.CommandTag{}, t.lost(err, true)
 		}
 	}
 	rows, err := results.Query()
 	if err != nil {
 		_ = results.Close()
-		return pgconn.CommandTag{}, failed(err)
+		return pgconn.CommandTag{}, t.lost(err, false)
 	}
 	tag, err := drain(rows, read)
 	if closed := results.Close(); err == nil {
-		err = failed(closed)
+		err = closed
+	}
+	if err != nil {
+		err = t.lost(err, false)
 	}
 	return tag, err
 }
@@ -118,6 +129,7 @@ func (t *pgConn) finish(err error) error {
 			return nil // nothing was done
 		}
 		var tag pgconn.CommandTag
+		t.commits = true
 		if tag, err = t.send("commit", nil, nil); err == nil && tag.String() != "COMMIT" {
 			err = misuse("a failed transaction was committed: %s", tag)
 		}

@@ -121,6 +121,7 @@ func (s sessions) List(ctx context.Context, lq session.ListQuery) ([]session.Fam
 		after = lastID
 	}
 	err := s.e.read(ctx, func(q queryer) error {
+		out = nil
 		return q.each(sessionPage, in{lq.TenantID, lq.Subject, after, micros(lq.At), int64(lq.Limit)}, func(scan scanner) error {
 			var r sessionRow
 			if err := scan(r.dest()...); err != nil {

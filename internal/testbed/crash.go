@@ -60,3 +60,19 @@ func status(path string) []string {
 	}
 	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 }
+
+// Freeze stops the server and every process it has forked where they stand: connections stay open and answer nothing, as when a machine
+// or its network hangs. The function it gives lets them go on.
+func (s *Server) Freeze() (thaw func()) {
+	pid := s.cmd.Process.Pid
+	_ = syscall.Kill(pid, syscall.SIGSTOP) // first, so that it forks no more
+	all := append(childrenOf(pid), pid)
+	for _, p := range all {
+		_ = syscall.Kill(p, syscall.SIGSTOP)
+	}
+	return func() {
+		for _, p := range all {
+			_ = syscall.Kill(p, syscall.SIGCONT)
+		}
+	}
+}

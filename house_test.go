@@ -173,12 +173,15 @@ var laws = []struct {
 		"servers stand in web and cmd, and the only way out is fetch"},
 	{re(`^(database/sql|github\.com/jackc/pgx/.*|modernc\.org/sqlite|github\.com/pressly/goose/.*)$`), re(`^(internal/(sqlstore|testbed)|bench)$`),
 		"a database handle outside sqlstore escapes its transactions and its suite"},
+	{re(`^github\.com/redis/.*`), re(`^internal/ephemeral$`), "Redis holds what expires, and every verb on it is one script"},
+	{re(`^github\.com/aws/.*`), re(`^(internal/secretref|cmd/gatehouse)$`), "secrets come by reference, and nobody but the wiring knows from where"},
 	{re(`^crypto/rand$`), re(`^(internal/(secret|jose)|bench)$`), "randomness drawn in one place is randomness that can be reviewed"},
 	{re(`^math/rand(/v2)?$`), re(`^internal/(delivery|sqlstore|storetest/sessionmachine)$`),
 		"it is predictable: good for spreading retries, and for nothing else"},
 	{re(`^github\.com/golang-jwt/.*|^github\.com/go-jose/.*`), re(`^internal/jose$`),
 		"one strict wrapper signs and verifies"},
 	{re(`^(unsafe|plugin|os/exec)$`), re(`^(internal/testbed(/.*)?|bench)$`), "nothing that serves strangers starts programs"},
+	{re(`^go\.opentelemetry\.io/.*`), re(`^cmd/gatehouse$`), "rooms declare the hook they need; who collects is a matter of wiring"},
 	{re(`^net/smtp$`), re(`^$`), "frozen; delivery uses a kept library"},
 }
 

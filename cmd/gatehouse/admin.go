@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
@@ -33,13 +34,14 @@ const (
 // adminFace is the admin listener: for operators and tests, never for people.
 type adminFace struct {
 	b    *building
-	key  [sha256.Size]byte
 	open bool   // dev on loopback without a key
 	host string // of the listener
 }
 
 func (b *building) admin(address string) http.Handler {
-	a := &adminFace{b: b, key: sha256.Sum256([]byte(b.site.cfg.AdminKey.Value.Reveal())), open: b.site.dev && !b.site.cfg.AdminKey.IsSet(), host: address}
+	sum := sha256.Sum256([]byte(b.site.cfg.AdminKey.Value.Reveal()))
+	b.adminKey.Store(&sum)
+	a := &adminFace{b: b, open: b.site.dev && !b.site.cfg.AdminKey.IsSet(), host: address}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.guard(promhttp.HandlerFor(b.metrics(), promhttp.HandlerOpts{})))
 	mux.Handle("POST /test/clock", a.guard(http.HandlerFunc(a.clock)))
@@ -61,7 +63,7 @@ func (a *adminFace) guard(next http.Handler) http.Handler {
 		scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		sum := sha256.Sum256([]byte(key))
 		// Hashes are compared, so that neither content nor length of the key can be timed.
-		if a.open || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(sum[:], a.key[:]) != 1 {
+		if a.open || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(sum[:], a.b.adminKey.Load()[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, fault.New(fault.Unauthenticated, fault.ReasonAdminKey, "this needs the admin key"))
 			return
@@ -143,6 +145,7 @@ func (a *adminFace) move(ctx context.Context, tenantID string, d time.Duration) 
 	if err != nil {
 		return nil, err
 	}
+	a.b.bus.Publish(ephemeral.TopicTenants)
 	if err := a.b.directory.Refresh(ctx); err != nil {
 		return nil, err
 	}

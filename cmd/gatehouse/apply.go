@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -30,26 +28,53 @@ func (b *building) applyTenants(ctx context.Context) error {
 	if len(have.Tenants) == 0 && len(want.Tenants) == 0 {
 		return errNoTenant
 	}
-	changes := drift(have, want)
+	plan := tenant.NewPlan(have, want, false)
 	switch {
-	case len(changes) == 0:
+	case plan.Empty() && len(plan.Notes) == 0:
 		return nil
 	case len(have.Tenants) > 0 && !b.site.dev:
-		b.site.log.Warn("the configured tenants differ from the stored ones; nothing was changed", "differences", changes)
+		b.site.log.Warn("the configured tenants differ from the stored ones; nothing was changed, see gatehouse apply --plan", "differences", drift(&plan))
+		return nil
+	case plan.Empty():
 		return nil
 	}
-	return b.store.Tenants().Put(ctx, want.Tenants, want.Clients, applied(want.Tenants, time.Now()))
+	return b.store.Tenants().Put(ctx, plan.Tenants, plan.Clients, appliedRecord(&plan, have, audit.Actor{Kind: "system", ID: "serve"}, time.Now()))
 }
 
-func applied(tenants []tenant.Tenant, wall time.Time) audit.Record {
+// drift is a plan as lines for the log.
+func drift(plan *tenant.Plan) []string {
+	var out []string
+	for _, c := range append(slices.Clone(plan.Changes), plan.Notes...) {
+		out = append(out, strings.TrimLeft(c.String(), "+~-! "))
+	}
+	return out
+}
+
+// appliedRecord is what putting a plan's tenants and clients leaves behind.
+func appliedRecord(plan *tenant.Plan, have tenant.Snapshot, actor audit.Actor, wall time.Time) audit.Record {
 	var rec audit.Record
-	for i := range tenants {
-		t := &tenants[i]
-		rec.Events = append(rec.Events, audit.Event{
-			ID: secret.NewID(wall), TenantID: t.ID, At: t.At(wall), Type: "tenant.applied", Actor: audit.Actor{Kind: "system", ID: "serve"},
-		})
+	for _, c := range plan.Changes {
+		e := audit.Event{ID: secret.NewID(wall), TenantID: c.TenantID, At: clockOf(have, c.TenantID, wall), Type: "tenant.applied", Client: c.Client, Actor: actor}
+		switch {
+		case c.Act == tenant.Remove:
+			continue
+		case c.Client != "":
+			e.Type = "client.applied"
+		}
+		e.Detail = map[string]string{"act": string(c.Act)}
+		rec.Events = append(rec.Events, e)
 	}
 	return rec
+}
+
+// clockOf is a tenant's clock; a tenant that is not there yet has the machine's.
+func clockOf(have tenant.Snapshot, tenantID string, wall time.Time) time.Time {
+	for i := range have.Tenants {
+		if have.Tenants[i].ID == tenantID {
+			return have.Tenants[i].At(wall)
+		}
+	}
+	return (&tenant.Tenant{}).At(wall)
 }
 
 // wanted is what the store should hold.
@@ -57,49 +82,25 @@ func (b *building) wanted(have tenant.Snapshot) (tenant.Snapshot, error) {
 	if len(b.site.cfg.Tenants) == 0 && b.site.dev {
 		return b.demoTenant(have)
 	}
+	if len(b.site.cfg.Tenants) > 0 {
+		b.demo = firstOf(&b.site.cfg.Tenants[0])
+	}
+	return fromFile(b.site.cfg, func(string) string { return b.site.url }), nil
+}
+
+// fromFile is what the configuration lists. issuer gives the issuer of a tenant that names none, which only dev allows.
+func fromFile(cfg *Config, issuer func(tenantID string) string) tenant.Snapshot {
 	var out tenant.Snapshot
-	for i := range b.site.cfg.Tenants {
-		t := &b.site.cfg.Tenants[i]
-		issuer := t.Issuer
-		if issuer == "" { // only with dev
-			issuer = b.site.url
+	for i := range cfg.Tenants {
+		t := &cfg.Tenants[i]
+		iss := t.Issuer
+		if iss == "" {
+			iss = issuer(t.ID)
 		}
-		out.Tenants = append(out.Tenants, t.tenant(issuer))
+		out.Tenants = append(out.Tenants, t.tenant(iss))
 		for j := range t.Clients {
 			out.Clients = append(out.Clients, t.Clients[j].client(t.ID))
 		}
-		if i == 0 {
-			b.demo = firstOf(t)
-		}
-	}
-	return out, nil
-}
-
-// drift names every tenant and client that is absent from the store or differs there. What the store has beyond that is an API's.
-func drift(have, want tenant.Snapshot) []string {
-	var out []string
-	for _, w := range want.Tenants {
-		i := slices.IndexFunc(have.Tenants, func(t tenant.Tenant) bool { return t.ID == w.ID })
-		if i < 0 {
-			out = append(out, "tenant "+w.Slug+" is absent")
-		} else if h := have.Tenants[i]; h.Slug != w.Slug || h.Name != w.Name || h.Issuer != w.Issuer || h.Test != w.Test || !same(h.Policy, w.Policy) {
-			out = append(out, "tenant "+w.Slug+" differs")
-		}
-	}
-	for _, w := range want.Clients {
-		i := slices.IndexFunc(have.Clients, func(c tenant.Client) bool { return c.TenantID == w.TenantID && c.ID == w.ID })
-		if i < 0 {
-			out = append(out, fmt.Sprintf("client %s of tenant %s is absent", w.ID, w.TenantID))
-		} else if h := have.Clients[i]; h.Name != w.Name || !bytes.Equal(h.SecretHash, w.SecretHash) || !same(h.Settings, w.Settings) {
-			out = append(out, fmt.Sprintf("client %s of tenant %s differs", w.ID, w.TenantID))
-		}
 	}
 	return out
-}
-
-// same compares values as they are stored.
-func same(a, b any) bool {
-	x, errA := json.Marshal(a)
-	y, errB := json.Marshal(b)
-	return errA == nil && errB == nil && bytes.Equal(x, y)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
@@ -16,6 +18,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/secretref"
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -32,11 +36,17 @@ type site struct {
 	data string // directory of files
 	url  string // base URL of the public listener
 	log  *slog.Logger
+
+	resolver   *secretref.Resolver // reads references again
+	renewEvery time.Duration
 }
 
 // building is every room, wired.
 type building struct {
 	site      site
+	now       func() time.Time // the machine's clock
+	outcomes  outcomes
+	adminKey  atomic.Pointer[[sha256.Size]byte] // hash of the key in use
 	store     *sqlstore.Store
 	directory *tenant.Directory
 	ring      *secret.Ring
@@ -47,6 +57,11 @@ type building struct {
 	mail      *delivery.Worker
 	values    ephemeral.Values
 	limits    ephemeral.Limiter
+	kept      ephemeral.Values // what keeps values or limits here or in the store, and wants sweeping
+	redis     *ephemeral.Redis // nil unless configured
+	fallback  *ephemeral.Fallback
+	bus       ephemeral.Bus
+	traces    *traces // nil when off
 	hall      *web.Hall
 	demo      demo // who the ready line names
 }
@@ -57,14 +72,31 @@ func open(ctx context.Context, s site) (*building, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &building{site: s, ring: secret.NewRing()}
-	if b.store, err = sqlstore.Open(ctx, s.storeURL(), sqlstore.Config{Own: true, Log: s.log}); err != nil {
+	b := &building{site: s, now: time.Now, ring: secret.NewRing(), outcomes: newOutcomes()}
+	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log}
+	if b.traces != nil {
+		storeCfg.Span = b.traces.storeSpan
+	}
+	if b.store, err = sqlstore.Open(ctx, s.storeURL(), storeCfg); err != nil {
+		b.traces.stop(ctx)
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if err := b.furnish(ctx, masters); err != nil {
-		return nil, errors.Join(err, b.store.Close())
+		return nil, errors.Join(err, b.close(ctx))
 	}
 	return b, nil
+}
+
+// close ends what works when everybody has left: Redis first, the store last.
+func (b *building) close(ctx context.Context) error {
+	b.traces.stop(ctx)
+	if b.redis != nil {
+		b.redis.Close()
+	}
+	return b.store.Close()
 }
 
 func (b *building) furnish(ctx context.Context, masters secret.Masters) error {
@@ -86,18 +118,59 @@ func (b *building) furnish(ctx context.Context, masters secret.Masters) error {
 	if err := b.directory.Refresh(ctx); err != nil {
 		return err
 	}
+	if err := b.ensureDevServiceKey(ctx); err != nil {
+		return err
+	}
+	if err := b.openEphemeral(ctx); err != nil {
+		return fmt.Errorf("ephemeral.url: %w", err)
+	}
 	return b.wire()
+}
+
+// openEphemeral chooses where one-time values and limits are kept, and what wakes other nodes. Limits are counted beside a Redis that is down;
+// one-time values are not: one that lived in two places could be spent in both.
+func (b *building) openEphemeral(ctx context.Context) (err error) {
+	if b.site.alone() {
+		memory := ephemeral.NewMemory()
+		b.values, b.limits, b.kept = memory, memory, memory
+	} else {
+		b.values, b.limits, b.kept = b.store.Values(), b.store.Limits(), b.store.Values()
+	}
+	b.bus = b.store.Bus(b.site.log)
+	url := b.site.cfg.Ephemeral.URL.Value.Reveal()
+	if url == "store" {
+		return nil
+	}
+	if b.redis, err = ephemeral.OpenRedis(ctx, ephemeral.RedisConfig{URL: url, Log: b.site.log}); err != nil {
+		return err
+	}
+	b.fallback = &ephemeral.Fallback{First: b.redis, Second: b.limits}
+	b.values, b.limits = b.redis, b.fallback
+	if !b.site.alone() {
+		b.bus = b.redis.Bus() // spares the database its NOTIFY, one at a time
+	}
+	return nil
+}
+
+// wrote tells every node's mail worker that a message was committed, this one's at once.
+func (b *building) wrote() {
+	b.mail.Wake()
+	b.bus.Publish(ephemeral.TopicOutbox)
+}
+
+// woken is what the bus calls.
+func (b *building) woken(topic string) {
+	switch topic {
+	case ephemeral.TopicOutbox:
+		b.mail.Wake()
+	case ephemeral.TopicTenants:
+		b.directory.Wake()
+	}
 }
 
 // wire makes the services and faces. It touches neither disk nor net.
 func (b *building) wire() (err error) {
 	log := b.site.log
-	if b.site.alone() {
-		memory := ephemeral.NewMemory()
-		b.values, b.limits = memory, memory
-	} else {
-		b.values, b.limits = b.store.Values(), b.store.Limits()
-	}
 	smtp := delivery.SMTP{URL: b.site.cfg.SMTP.URL.Value, From: b.site.cfg.SMTP.From}
 	b.mail, err = delivery.New(delivery.Config{
 		Store: b.store.Outbox(), Ring: b.ring, Directory: b.directory, Now: time.Now, Log: log, SMTP: smtp, Dev: b.site.dev,
@@ -109,8 +182,9 @@ func (b *building) wire() (err error) {
 	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
-		Store: waking{b.store.Logins(), b.mail.Wake}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
-		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Ring: b.ring, Directory: b.directory,
+		Store: waking{b.store.Logins(), b.wrote}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
+		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Values: b.values,
+		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,
 	})
 	return b.openFaces()
@@ -124,11 +198,15 @@ func (b *building) openFaces() (err error) {
 	if u, err := url.Parse(b.site.cfg.Listen.PublicURL); err == nil && u.Host != "" {
 		hallCfg.PublicHosts = []string{u.Host}
 	}
+	if b.traces != nil {
+		hallCfg.Tracer = b.traces
+	}
 	if b.hall, err = web.New(hallCfg); err != nil {
 		return err
 	}
 	api, err := loginapi.New(loginapi.Config{
-		Logins: b.logins, Profiles: b.logins, Devices: b.logins, Sessions: b.sessions, Keys: b.tokens, Version: versionText(),
+		Logins: countedLogins{b.logins, b.outcomes}, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: countedSessions{b.sessions, b.outcomes},
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Version: versionText(),
 	})
 	if err != nil {
 		return err
@@ -141,13 +219,6 @@ func (b *building) openFaces() (err error) {
 		return err
 	}
 	return b.hall.Mount(routes)
-}
-
-// ready asks the store for a sign of life. It does not wait for keys: a new tenant must not take the node out of service.
-func (b *building) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	return b.store.Ping(ctx)
 }
 
 // alone reports whether this process is the only one on its store: a SQLite file has one server.

@@ -14,6 +14,7 @@ type Config struct {
 	MasterKeys []Ref           `json:"master_keys" doc:"keys of 32 bytes (base64 or hex) that wrap every other key; the first wraps, all unwrap. Required, except with --dev."`
 	SMTP       SMTPConfig      `json:"smtp" doc:"How mail leaves. Test tenants' mail goes to the development mailbox instead."`
 	AdminKey   Ref             `json:"admin_key" doc:"bearer key of the admin listener, at least 16 characters. Required, except with --dev."`
+	Traces     TracesConfig    `json:"traces" doc:"OpenTelemetry traces."`
 	Tenants    []TenantConfig  `json:"tenants" doc:"Tenants and their clients. Applied to an empty store, or always with --dev; otherwise a difference is logged."`
 }
 
@@ -34,13 +35,19 @@ type StoreConfig struct {
 
 // EphemeralConfig is the ephemeral section.
 type EphemeralConfig struct {
-	URL string `json:"url" doc:"store: in the process on SQLite, in the database on PostgreSQL."`
+	URL SecretURL `json:"url" doc:"store: in the process on SQLite, in the database on PostgreSQL. Or redis://[user:password@]host[:port][/database] or rediss://… (Redis 6 or Valkey; it must not evict), or a reference to such a URL. While Redis is down limits are counted as with store, and calls that need a one-time value answer 503 with Retry-After."`
 }
 
 // SMTPConfig is the smtp section.
 type SMTPConfig struct {
 	URL  SecretURL `json:"url" doc:"smtps://user:password@host:465 or smtp://host:587 (STARTTLS required), or a reference to such a URL."`
 	From string    `json:"from" doc:"sender of mails of tenants that name none."`
+}
+
+// TracesConfig is the traces section.
+type TracesConfig struct {
+	OTLPURL string  `json:"otlp_url" doc:"URL of the collector (OTLP over HTTP, protobuf), for example http://127.0.0.1:4318; without a path /v1/traces is added. Empty: no traces."`
+	Sample  float64 `json:"sample" doc:"share of the requests that are traced, 0 to 1."`
 }
 
 // TenantConfig is one of tenants.
@@ -92,5 +99,6 @@ func defaults() map[string]any {
 		"listen":    map[string]any{"public": "127.0.0.1:8080", "admin": "127.0.0.1:8081"},
 		"store":     map[string]any{"url": "sqlite:gatehouse.db"},
 		"ephemeral": map[string]any{"url": "store"},
+		"traces":    map[string]any{"sample": 0.1},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
@@ -26,6 +27,7 @@ func check(cfg *Config, dev bool, faults *faultList) {
 	checkStores(cfg, faults)
 	checkKeys(cfg, dev, faults)
 	checkSMTP(&cfg.SMTP, faults)
+	checkTraces(&cfg.Traces, faults)
 	checkTenants(cfg, dev, faults)
 }
 
@@ -133,8 +135,16 @@ func checkStores(cfg *Config, faults *faultList) {
 	} else if !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
 		faults.add("store.url", "must be sqlite:<file> or postgres://…")
 	}
-	if cfg.Ephemeral.URL != "store" {
-		faults.add("ephemeral.url", "must be store")
+	checkEphemeral(&cfg.Ephemeral, faults)
+}
+
+func checkEphemeral(e *EphemeralConfig, faults *faultList) {
+	text := e.URL.Value.Reveal()
+	if text == "store" || text == "" && e.URL.IsSet() { // the latter's reference is reported already
+		return
+	}
+	if ephemeral.ValidateRedisURL(text) != nil {
+		faults.add("ephemeral.url", "must be store, redis://[user:password@]host[:port][/database] or rediss://…")
 	}
 }
 
@@ -175,5 +185,21 @@ func checkSMTP(s *SMTPConfig, faults *faultList) {
 	}
 	if s.From == "" {
 		faults.add("smtp.from", "is missing")
+	}
+}
+
+func checkTraces(t *TracesConfig, faults *faultList) {
+	if !(t.Sample >= 0 && t.Sample <= 1) { // so that NaN is refused too
+		faults.add("traces.sample", "must be between 0 and 1")
+	}
+	if t.OTLPURL == "" {
+		return
+	}
+	u, err := url.Parse(t.OTLPURL)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Opaque != "" || u.Scheme != "http" && u.Scheme != "https":
+		faults.add("traces.otlp_url", "must be http://host:4318 or https://host")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		faults.add("traces.otlp_url", "must have no user, query or fragment: they would not be sent")
 	}
 }

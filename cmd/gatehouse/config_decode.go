@@ -153,6 +153,15 @@ func decodeScalar(v any, into reflect.Value, path string, faults *faultList) {
 			return
 		}
 		faults.add(path, "must be a whole number")
+	case reflect.Float64:
+		switch n := v.(type) {
+		case float64:
+			into.SetFloat(n)
+		case int:
+			into.SetFloat(float64(n))
+		default:
+			faults.add(path, "must be a number")
+		}
 	default:
 		panic("a setting of a kind that the decoder does not know: " + path)
 	}

@@ -62,6 +62,10 @@ func envValue(r *yamlReader, t reflect.Type, path, value string) any {
 		if n, err := strconv.Atoi(value); err == nil {
 			return n
 		}
+	case t.Kind() == reflect.Float64:
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			return n
+		}
 	}
 	return value
 }

@@ -181,9 +181,28 @@ func TestFaults(t *testing.T) {
 		{"anchors", "listen: &x {}\nstore: *x\n", sources{Dev: true}, []string{"gatehouse.yaml:1: listen: anchors", "gatehouse.yaml:2: store: anchors"}},
 		{"no YAML", "listen: [\n", sources{Dev: true}, []string{"is not well-formed YAML"}},
 		{"a list", "- a\n", sources{Dev: true}, []string{"gatehouse.yaml:1: must be a map"}},
-		{"stores that are none", "store: {url: mysql://db}\nephemeral: {url: redis://cache}\nsmtp: {url: \"http://mail\"}\n", sources{Dev: true}, []string{
+		{"Redis URLs that are none", "ephemeral: {url: \"rediss://cache?skip_verify=true\"}\n", sources{Dev: true}, []string{
+			"gatehouse.yaml:1: ephemeral.url: must be store, redis://",
+		}},
+		{"a password in the file", good + "ephemeral: {url: \"redis://:hunter2@cache\"}\n", sources{}, []string{
+			"gatehouse.yaml:20: ephemeral.url: has a password in it",
+		}},
+		{"stores that are none", "store: {url: mysql://db}\nephemeral: {url: memcached://cache}\nsmtp: {url: \"http://mail\"}\n", sources{Dev: true}, []string{
 			"gatehouse.yaml:1: store.url: must be sqlite", "gatehouse.yaml:2: ephemeral.url: must be store",
 			"gatehouse.yaml:3: smtp.url: must be smtps", "gatehouse.yaml:3: smtp.from: is missing",
+		}},
+		{"a collector that is none", "traces: {otlp_url: \"collector:4318\", sample: 2}\n", sources{Dev: true}, []string{
+			"gatehouse.yaml:1: traces.sample: must be between 0 and 1", "gatehouse.yaml:1: traces.otlp_url: must be http://",
+		}},
+		{"a collector with a password", "traces:\n  otlp_url: https://me:sesame@collector.example.com\n  sample: .nan\n", sources{Dev: true}, []string{
+			"gatehouse.yaml:3: traces.sample: must be between 0 and 1", "gatehouse.yaml:2: traces.otlp_url: must have no user",
+		}},
+		{"a share that is no number", "traces: {sample: \"0.1\", url: x}\n", sources{Dev: true, Environ: []string{"GATEHOUSE_TRACES__OTLP_URL=https:///v1/traces"}}, []string{
+			"gatehouse.yaml:1: traces.sample: must be a number", "gatehouse.yaml:1: traces.url: is not a setting",
+			"GATEHOUSE_TRACES__OTLP_URL: traces.otlp_url: must be http://",
+		}},
+		{"a share from the environment", "", sources{Dev: true, Environ: []string{"GATEHOUSE_TRACES__SAMPLE=half"}}, []string{
+			"GATEHOUSE_TRACES__SAMPLE: traces.sample: must be a number",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

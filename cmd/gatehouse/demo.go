@@ -21,6 +21,7 @@ const (
 type demo struct {
 	tenantID, clientID string
 	secret             secret.Text
+	internalKey        secret.Text // with dev only
 }
 
 // firstOf is the ready line's tenant and client for a configured tenant.
@@ -72,13 +73,14 @@ type readyLine struct {
 	TenantID     string `json:"tenant_id,omitempty"`
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
+	InternalKey  string `json:"internal_api_key,omitempty"`
 }
 
 // announce prints the ready line, and with dev what to try.
 func (b *building) announce(w world, doors *doors) error {
 	line := readyLine{Ready: true, URL: b.site.url, AdminURL: doors.adminURL(), TenantID: b.demo.tenantID, ClientID: b.demo.clientID}
 	if b.site.dev {
-		line.ClientSecret = b.demo.secret.Reveal()
+		line.ClientSecret, line.InternalKey = b.demo.secret.Reveal(), b.demo.internalKey.Reveal()
 	}
 	raw, err := json.Marshal(line)
 	if err != nil {

@@ -18,7 +18,11 @@ with the place where it stands. Units stand in the names: ` + "`_s`" + ` seconds
 In the environment a setting is ` + "`GATEHOUSE_`" + ` and its path joined by ` + "`__`" + `, for example ` + "`GATEHOUSE_LISTEN__PUBLIC`" + `; a list is
 written as JSON and replaces the whole list.
 
-A **reference** names a secret instead of holding it: ` + "`env:NAME`" + ` or ` + "`file:/path`" + `. A literal secret is refused.
+A **reference** names a secret instead of holding it: ` + "`env:NAME`" + `, ` + "`file:/path`" + `, or ` + "`aws-secretsmanager:<name or ARN>`" + `
+with ` + "`#key`" + ` behind it for one text of a JSON secret. A literal secret is refused. AWS is found as every AWS tool finds it: region,
+credentials or role from the environment; another endpoint only by ` + "`AWS_ENDPOINT_URL`" + `. What a reference leads to is read again every
+two minutes for ` + "`admin_key`" + ` and ` + "`smtp.url`" + `: a rotated secret is in use within four minutes without a restart. Everything else is read at
+the start.
 
 `
 
@@ -68,8 +72,9 @@ func manualDoc(path, doc string) string {
 		m, _ := v.(map[string]any)
 		v = m[key]
 	}
-	if s, ok := v.(string); ok {
-		doc += fmt.Sprintf(" Default `%s`.", s)
+	switch v.(type) {
+	case string, float64:
+		doc += fmt.Sprintf(" Default `%v`.", v)
 	}
 	return strings.ReplaceAll(doc, "|", "\\|")
 }
@@ -99,7 +104,7 @@ func typeWord(t reflect.Type) string {
 		return "map of " + typeWord(t.Elem())
 	case t.Kind() == reflect.Bool:
 		return "true or false"
-	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64, t.Kind() == reflect.Float64:
 		return "number"
 	}
 	return "text"

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -11,7 +13,7 @@ import (
 // a tenant, a client or anything a stranger may make up.
 func (b *building) metrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &exporter{b: b})
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &exporter{b: b}, b.outcomes)
 	return r
 }
 
@@ -36,6 +38,16 @@ var (
 	descWrites   = desc("store_writes_total", "Writes answered (SQLite).")
 	descGroups   = desc("store_commits_total", "Commits that the writes were grouped into (SQLite).")
 	descRetries  = desc("store_retries_total", "Transactions run again (PostgreSQL).")
+	descWaits    = desc("store_connection_waits_total", "Times a caller waited for a connection (PostgreSQL).")
+	descStoreUp  = desc("store_up", "1 when the store answered this scrape.")
+	descClock    = desc("store_clock_offset_seconds", "How far this machine's clock is ahead of the database's.")
+	descBacklog  = desc("outbox_messages", "Messages waiting in the outbox.")
+	descKeys     = desc("token_keys", "Published signing keys by kind and algorithm.", "kind", "alg")
+	descSigning  = desc("token_tenants", "Tenants by whether they can sign with every algorithm.", "state")
+	descRedisUp  = desc("ephemeral_redis_up", "1 when Redis works.")
+	descEvicts   = desc("ephemeral_redis_evicts", "1 when Redis may evict keys, which it must not.")
+	descVerbs    = desc("ephemeral_redis_calls_total", "Calls of Redis by verb and result.", "verb", "result")
+	descSwitched = desc("ephemeral_limit_fallbacks_total", "Limits counted beside Redis, because it was down.")
 )
 
 // Describe implements prometheus.Collector; the metrics are checked when collected.
@@ -77,4 +89,57 @@ func (e *exporter) Collect(out chan<- prometheus.Metric) {
 	count(descWrites, float64(s.Writes))
 	count(descGroups, float64(s.Groups))
 	count(descRetries, float64(s.Retries))
+	count(descWaits, float64(s.Waits))
+	e.collectKeys(gauge)
+	e.collectStore(gauge)
+	e.collectRedis(gauge, count)
+}
+
+// measure hands out one value.
+type measure func(d *prometheus.Desc, v float64, labels ...string)
+
+func (e *exporter) collectKeys(gauge measure) {
+	s := e.b.tokens.Stats()
+	for _, k := range s.Keys {
+		gauge(descKeys, float64(k.N), string(k.Kind), k.Alg)
+	}
+	gauge(descSigning, float64(s.Ready), "ready")
+	gauge(descSigning, float64(s.Tenants-s.Ready), "waiting")
+}
+
+// collectStore asks the store; one that is down costs a scrape a second and says so.
+func (e *exporter) collectStore(gauge measure) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	off, err := e.b.clockOff(ctx)
+	gauge(descStoreUp, truth(err == nil))
+	if err != nil {
+		return
+	}
+	gauge(descClock, off.Seconds())
+	if n, err := e.b.store.Outbox().Backlog(ctx); err == nil {
+		gauge(descBacklog, float64(n))
+	}
+}
+
+func (e *exporter) collectRedis(gauge, count measure) {
+	if e.b.redis == nil {
+		return
+	}
+	s := e.b.redis.Stats()
+	gauge(descRedisUp, truth(s.Up))
+	gauge(descEvicts, truth(s.Evicts))
+	for _, v := range s.Verbs {
+		count(descVerbs, float64(v.Fine), v.Verb, "ok")
+		count(descVerbs, float64(v.Failed), v.Verb, "failed")
+		count(descVerbs, float64(v.Refused), v.Verb, "not_asked")
+	}
+	count(descSwitched, float64(e.b.fallback.Switched()))
+}
+
+func truth(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Beside testscript's own commands there are
 //
-//	serve NAME ARGS…       start "gatehouse serve ARGS…", wait for its ready line, set NAME_url, NAME_admin, NAME_tenant, NAME_secret
+//	serve NAME ARGS…       start "gatehouse serve ARGS…", wait for its ready line, set NAME_url, NAME_admin, NAME_tenant, NAME_secret, NAME_internal
 //	stop NAME              SIGTERM; it must leave with 0
 //	http [-poll] METHOD URL [-H 'Name: value']… [-d body] STATUS   the answer's body becomes stdout; -poll asks again until STATUS comes
 func TestScripts(t *testing.T) {
@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(s.kill)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serve": cmdServe, "stop": cmdStop, "http": cmdHTTP},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serve": cmdServe, "stop": cmdStop, "http": cmdHTTP, "envfile": cmdEnvFile, "idof": cmdIDOf},
 	})
 }
 
@@ -144,7 +144,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(err)
 	all.all[args[0]] = s
-	for name, value := range map[string]string{"url": s.ready.URL, "admin": s.ready.AdminURL, "tenant": s.ready.TenantID, "client": s.ready.ClientID, "secret": s.ready.ClientSecret} {
+	for name, value := range map[string]string{"url": s.ready.URL, "admin": s.ready.AdminURL, "tenant": s.ready.TenantID, "client": s.ready.ClientID, "secret": s.ready.ClientSecret, "internal": s.ready.InternalKey} {
 		ts.Setenv(args[0]+"_"+name, value)
 	}
 }

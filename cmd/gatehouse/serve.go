@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"os"
 	"time"
-
-	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 )
 
 // drainFor is how long requests in hand may take after a stop was asked for.
@@ -25,7 +23,10 @@ type serveCmd struct {
 
 // Run serves until ctx ends.
 func (s *serveCmd) Run(ctx context.Context, w world) error {
-	cfg, err := loadConfig(ctx, s.sources(w.Environ), secretref.New())
+	log, stopLog := newLog(w.Stderr, s.Dev)
+	defer stopLog()
+	resolver := newResolver(log)
+	cfg, err := loadConfig(ctx, s.sources(w.Environ), resolver)
 	if err != nil {
 		return err
 	}
@@ -33,20 +34,18 @@ func (s *serveCmd) Run(ctx context.Context, w world) error {
 		return err
 	}
 	tuneMemory()
-	log, stopLog := newLog(w.Stderr, s.Dev)
-	defer stopLog()
 	slog.SetDefault(log)
 	doors, err := listen(ctx, cfg, s.Dev)
 	if err != nil {
 		return err
 	}
 	defer doors.close()
-	b, err := open(ctx, site{cfg: cfg, dev: s.Dev, data: s.Data, url: doors.url, log: log})
+	b, err := open(ctx, site{cfg: cfg, dev: s.Dev, data: s.Data, url: doors.url, log: log, resolver: resolver, renewEvery: renewEvery})
 	if err != nil {
 		return err
 	}
 	err = s.serve(ctx, b, doors, w)
-	return errors.Join(err, b.store.Close())
+	return errors.Join(err, b.close(ctx))
 }
 
 // serve opens the doors, says so, and comes back when everything has stopped.

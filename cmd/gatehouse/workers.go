@@ -18,7 +18,12 @@ const (
 func (b *building) startWorkers(ctx context.Context) <-chan struct{} {
 	var all sync.WaitGroup
 	janitor := &janitor{b: b, Now: time.Now}
-	for _, run := range []func(context.Context){b.directory.Run, b.tokens.Run, b.mail.Run, janitor.Run, b.giveBackMemory} {
+	runs := []func(context.Context){b.directory.Run, b.tokens.Run, b.mail.Run, janitor.Run, b.giveBackMemory, b.renewSecrets}
+	runs = append(runs, func(ctx context.Context) { b.bus.Run(ctx, b.woken) })
+	if b.redis != nil {
+		runs = append(runs, b.redis.Run)
+	}
+	for _, run := range runs {
 		all.Go(func() { run(ctx) })
 	}
 	done := make(chan struct{})
@@ -57,8 +62,8 @@ func (j *janitor) round(ctx context.Context) {
 			j.complain(ctx, "ended sessions", err)
 		}
 	}
-	// One-time values live by tenants' clocks, which run ahead of the machine's if at all: nothing live is swept.
-	if _, err := j.b.values.Sweep(ctx, wall); err != nil {
+	// One-time values live by tenants' clocks, which run ahead of the machine's if at all: nothing live is swept. Redis sweeps itself.
+	if _, err := j.b.kept.Sweep(ctx, wall); err != nil {
 		j.complain(ctx, "one-time values", err)
 	}
 }

@@ -60,6 +60,9 @@ func (p *Passwords) Hash(ctx context.Context, pw secret.Text, at time.Time) (Pas
 func (p *Passwords) Verify(ctx context.Context, pw secret.Text, stored Password) (ok, rehash bool, err error) {
 	h, errForm := parsePHC(stored.PHC)
 	if errForm != nil {
+		if other, err := parseImported(stored.PHC); err == nil && stored.PepperID == 0 {
+			return p.verifyImported(ctx, pw, other)
+		}
 		h = p.decoy
 	}
 	input, errPepper := p.peppered(pw, stored.PepperID)
@@ -76,6 +79,25 @@ func (p *Passwords) Verify(ctx context.Context, pw secret.Text, stored Password)
 	}
 	ok = subtle.ConstantTimeCompare(got, h.sum) == 1
 	return ok, ok && p.due(h, stored.PepperID), nil
+}
+
+// verifyImported checks a password against another system's hash. Where it is wrong a hash of today's parameters is worked too: most old
+// forms are so cheap that a quick refusal would tell strangers which addresses have an account. Where it is right the form is replaced.
+func (p *Passwords) verifyImported(ctx context.Context, pw secret.Text, stored imported) (ok, rehash bool, err error) {
+	leave, err := p.queue.enter(ctx)
+	if err != nil {
+		p.count.refused.Add(1)
+		return false, false, err
+	}
+	ok = stored.matches(normal(pw), []byte(pw.Reveal()))
+	leave()
+	p.count.verified.Add(1)
+	if !ok {
+		if _, err := p.derive(ctx, normal(pw), p.decoy); err != nil {
+			return false, false, err
+		}
+	}
+	return ok, ok, nil
 }
 
 // Decoy does the work of Verify for somebody who has no password, so that a clock does not tell who has one. It costs what a hash of today's

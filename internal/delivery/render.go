@@ -130,6 +130,9 @@ var (
 	}
 )
 
+// Device names a device by its User-Agent, from a closed list: a stranger's text is never repeated.
+func Device(lang words.Lang, agent string) string { return device(lang, agent) }
+
 func device(lang words.Lang, agent string) string {
 	b, s := first(browsers, agent), first(systems, agent)
 	switch {

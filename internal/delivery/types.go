@@ -33,6 +33,7 @@ const (
 	TemplateRefreshReused = "refresh_reused" // notice: a copied session was ended
 	TemplateClosed        = "closed"         // somebody registered an address whose deleted account is not erased yet
 	TemplateDeleted       = "deleted"        // notice: account will be erased
+	TemplateHandoff       = "handoff"        // notice: a session was handed to another device
 )
 
 // KindMail is the audit.Message kind of a Mail; KindNone is written for equal work and dropped.

@@ -32,7 +32,7 @@ type Worker struct {
 	Now func() time.Time // the machine's clock
 
 	cfg    Config
-	server *server
+	server atomic.Pointer[server] // nil: no mail server
 	wake   chan struct{}
 	sent   atomic.Int64
 	failed atomic.Int64
@@ -48,12 +48,20 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.SMTP.URL.IsZero() {
 		return w, nil
 	}
-	if err := cfg.SMTP.Validate(); err != nil {
-		return nil, err
+	return w, w.Use(cfg.SMTP)
+}
+
+// Use sends what is delivered from now on by another server, or the same one with another password. A faulty s changes nothing. The sender
+// stays the one that New was given.
+func (w *Worker) Use(s SMTP) error {
+	if err := s.Validate(); err != nil {
+		return err
 	}
-	s, err := parseServer(cfg.SMTP)
-	w.server = &s
-	return w, err
+	parsed, err := parseServer(s)
+	if err == nil {
+		w.server.Store(&parsed)
+	}
+	return err
 }
 
 // Stats are counts since the start.
@@ -162,13 +170,14 @@ func (w *Worker) deliver(ctx context.Context, l Leased) error {
 	if err != nil {
 		return err
 	}
-	if t.Test || (w.server == nil && w.cfg.Dev) {
+	server := w.server.Load()
+	if t.Test || (server == nil && w.cfg.Dev) {
 		return w.cfg.Store.PutMail(ctx, boxed(t, m, r, w.Now()))
 	}
-	if w.server == nil {
+	if server == nil {
 		return errNoServer
 	}
-	return w.server.send(ctx, w.envelope(t, m), r)
+	return server.send(ctx, w.envelope(t, m), r)
 }
 
 func (w *Worker) envelope(t *tenant.Tenant, m Mail) envelope {

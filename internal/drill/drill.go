@@ -49,6 +49,7 @@ func All() []Drill {
 		{8, "enumeration-by-answer", []string{"same-answer"}, enumeration},
 		{9, "pre-hijack", []string{"inert-attempts"}, preHijack},
 		{12, "link-scanner", []string{"inert-links"}, linkScanner},
+		{14, "qr-relay", []string{"handoff-confirm"}, qrRelay},
 		{15, "login-csrf", []string{"cross-origin"}, loginCSRF},
 		{17, "alg-confusion", []string{"alg-bound"}, algConfusion},
 		{18, "kid-injection", []string{"alg-bound"}, kidInjection},

@@ -1,6 +1,10 @@
 package endtoend
 
-import "github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+import (
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+)
 
 // twoClients is a test tenant whose default client registers people by itself and whose client "strict" does not. User data is spread
 // over access tokens, so that planted claims have a road to travel.
@@ -15,6 +19,9 @@ tenants:
   - {id: demo, name: Demo, auto_register: true, claims: {"*": user.data}}
   - {id: strict, name: Strict, auto_register: false}
 `
+
+// oneIssuer is twoClients under a fixed issuer: without one a development server names the port it happens to listen on.
+var oneIssuer = strings.Replace(twoClients, "  test: true\n", "  issuer: https://login.example.com\n  test: true\n", 1)
 
 func withStrictClient(o server.Options) server.Options {
 	o.Config = twoClients

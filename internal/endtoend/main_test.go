@@ -21,7 +21,14 @@ func TestMain(m *testing.M) {
 func engines(t *testing.T, story func(t *testing.T, o server.Options)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { story(t, server.Options{}) })
+	many(t, story)
+}
+
+// many runs a story on every engine that several nodes can share.
+func many(t *testing.T, story func(t *testing.T, o server.Options)) {
+	t.Helper()
 	t.Run("postgres", func(t *testing.T) { story(t, server.Options{Store: testbed.Postgres(t)}) })
+	t.Run("postgres and redis", func(t *testing.T) { story(t, server.Options{Store: testbed.Postgres(t), Redis: testbed.Redis(t)}) })
 }
 
 // must fails the test unless the answer has the status; it never prints a body that could hold a token.

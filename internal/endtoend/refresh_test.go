@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
-	"github.com/gatehouse-auth/gatehouse/internal/testbed"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
@@ -22,12 +21,11 @@ func TestParallelRefreshThroughOneProcessOnSQLite(t *testing.T) {
 	parallelRefresh(t, s)
 }
 
-func TestParallelRefreshThroughTwoProcessesOnPostgres(t *testing.T) {
-	url := testbed.Postgres(t)
-	data := t.TempDir()
-	a := server.Start(t, server.Options{Store: url, Data: data, Args: []string{}})
-	b := server.Start(t, server.Options{Store: url, Data: data})
-	parallelRefresh(t, a, b)
+func TestParallelRefreshThroughTwoProcesses(t *testing.T) {
+	many(t, func(t *testing.T, o server.Options) {
+		o.Data = t.TempDir()
+		parallelRefresh(t, server.Start(t, o), server.Start(t, o))
+	})
 }
 
 // parallelRefresh: 64 callers share a family's newest token and refresh at once, round after round; every fifth reply is lost. Nobody

@@ -1,5 +1,6 @@
-// Package ephemeral owns what expires: one-time values and limits. Two backends now (in process, SQL), Redis later, one suite
-// (ephemeraltest) for all. It does not own anything that must survive: mailbox proofs, resets and sign-ups live in SQL rooms.
+// Package ephemeral owns what expires: one-time values and limits, and the bus that wakes other nodes. Three backends (in process, Redis, and
+// SQL in sqlstore), one suite (ephemeraltest) for all. It does not own anything that must survive: mailbox proofs, resets and sign-ups live in
+// SQL rooms.
 package ephemeral
 
 import (

@@ -34,6 +34,8 @@ const (
 	ReasonTokenExpired       Reason = "token_expired"
 	ReasonStepUpRequired     Reason = "step_up_required"
 	ReasonAdminKey           Reason = "invalid_admin_key"
+	ReasonInternalKey        Reason = "invalid_internal_key"
+	ReasonScope              Reason = "insufficient_scope"
 
 	// Refresh (specs: the one engine behind every dialect).
 	ReasonSessionExpired  Reason = "session_expired"
@@ -48,6 +50,8 @@ const (
 
 	// One-time things and passwords.
 	ReasonGone             Reason = "gone"
+	ReasonWrongNumber      Reason = "wrong_number" // hand-off: another number than the second device shows was typed
+	ReasonPending          Reason = "pending"      // hand-off: not confirmed yet
 	ReasonWeakPassword     Reason = "weak_password"
 	ReasonBreachedPassword Reason = "breached_password"
 

@@ -32,6 +32,9 @@ type Options struct {
 	MaxRedirects int           // same host only; default 3, negative for none
 	Agent        string        // User-Agent; default "gatehouse"
 
+	// Adjust changes the transport at last, for what an operator declares and a library passes on: the roots it trusts.
+	Adjust func(*http.Transport)
+
 	resolver *net.Resolver         // tests
 	permit   func(netip.Addr) bool // tests
 }
@@ -77,6 +80,9 @@ func Client(o Options) *http.Client {
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  o.Timeout,
 		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if o.Adjust != nil {
+		o.Adjust(transport)
 	}
 	return &http.Client{
 		Transport:     &capped{next: transport, o: o},

@@ -22,6 +22,7 @@ const (
 	limitPasswordDevice         = "password_device"
 	limitMailNetwork            = "mail_network"
 	limitMailAddress            = "mail_address"
+	limitHandoffUser            = "handoff_user"
 )
 
 // passwordCharges are what one guess at the account costs. A known device of the account is charged apart from everybody else, by itself

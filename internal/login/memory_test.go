@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -230,6 +231,9 @@ func (m *memory) Open(_ context.Context, f session.Family, register *user.Regist
 	if u.Status != user.Active || u.Epoch != f.Epoch {
 		return fault.New(fault.Conflict, fault.ReasonUserChanged, "changed")
 	}
+	if f.ParentID != "" && m.sessions[f.ParentID] == "" {
+		return fault.New(fault.Unauthenticated, fault.ReasonSessionRevoked, "ended")
+	}
 	if register != nil {
 		m.regs[[2]string{u.ID, f.ClientID}] = *register
 	}
@@ -303,4 +307,10 @@ func (p people) Purge(_ context.Context, tenantID string, at time.Time, _ int) (
 		return u.TenantID == tenantID && u.Status == user.Deleted && !u.PurgeAt.After(at)
 	})
 	return before - len(p.users), nil
+}
+
+func (m *memory) revoke(_ *testing.T, _, sid string, _ time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sessions, sid)
 }

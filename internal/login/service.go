@@ -52,6 +52,7 @@ type Config struct {
 	Recorder    Recorder
 	Passwords   Passwords
 	Limits      ephemeral.Limiter
+	Values      ephemeral.Values // session codes
 	Ring        *secret.Ring
 	Directory   Directory
 	PublicURL   string // base of mailed links for tenants whose issuer is not a URL; never taken from a Host header
@@ -63,7 +64,7 @@ func (c Config) Validate() error {
 	var faults []error
 	for name, absent := range map[string]bool{
 		"Store": c.Store == nil, "Janitor": c.Janitor == nil, "Credentials": c.Credentials == nil, "Users": c.Users == nil,
-		"Sessions": c.Sessions == nil, "Recorder": c.Recorder == nil, "Passwords": c.Passwords == nil, "Limits": c.Limits == nil,
+		"Sessions": c.Sessions == nil, "Recorder": c.Recorder == nil, "Passwords": c.Passwords == nil, "Limits": c.Limits == nil, "Values": c.Values == nil,
 		"Ring": c.Ring == nil, "Directory": c.Directory == nil,
 	} {
 		if absent {

@@ -26,6 +26,10 @@ const (
 	eventUserDeleted    = "user.deleted"
 	eventMeRefused      = "me.refused"
 	eventRehashed       = "password.rehashed"
+	eventHandoffMade    = "handoff.created"
+	eventHandoffClaimed = "handoff.claimed"
+	eventHandoffConfirm = "handoff.confirmed"
+	eventHandoffRefused = "handoff.refused"
 )
 
 // trail is what an event says beyond what the call knows. Ids only, but for email, which is stored apart as personal data.

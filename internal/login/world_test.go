@@ -31,6 +31,8 @@ type backend struct {
 	secrets  credential.Store
 	sessions sessionStore
 	limits   ephemeral.Limiter
+	values   ephemeral.Values
+	revoke   func(t *testing.T, tenantID, sid string, at time.Time)
 	prepare  func(t *testing.T, tenants []tenant.Tenant, clients []tenant.Client)
 }
 
@@ -41,9 +43,9 @@ type sessionStore interface {
 }
 
 func memoryBackend(*testing.T) backend {
-	m := newMemory()
-	return backend{name: "memory", logins: m, janitor: m, users: people{m}, secrets: m, sessions: m, limits: ephemeral.NewMemory(),
-		prepare: noPreparation}
+	m, e := newMemory(), ephemeral.NewMemory()
+	return backend{name: "memory", logins: m, janitor: m, users: people{m}, secrets: m, sessions: m, limits: e, values: e,
+		revoke: m.revoke, prepare: noPreparation}
 }
 
 func noPreparation(*testing.T, []tenant.Tenant, []tenant.Client) {}
@@ -133,6 +135,7 @@ func newWorld(t *testing.T, b backend, cfg login.Config) *world {
 	}
 	cfg.Store, cfg.Janitor, cfg.Users = watchedStore{b.logins, j}, b.janitor, watchedUsers{b.users, j}
 	cfg.Credentials, cfg.Recorder, cfg.Limits = watchedCredentials{b.secrets, j}, watchedRecorder{b.sessions, j}, watchedLimits{b.limits, j}
+	cfg.Values = b.values
 	cfg.Ring, cfg.Directory, cfg.PublicURL = ring, w.dir, "https://public.example.com/"
 	cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	w.svc = login.New(cfg)
@@ -150,13 +153,16 @@ func (o opener) Open(ctx context.Context, call *audit.Call, req session.OpenRequ
 		TenantID: req.Tenant.ID, ID: secret.NewID(call.At), ClientID: req.Client.ID, OpenedBy: "test", Subject: req.User.ID, UserID: req.User.ID,
 		Epoch: req.User.Epoch, Head: secret.RefreshHash(secret.Random(16)), HeadMinted: call.At, CreatedAt: call.At, LastSeen: call.At,
 		IdleExpiry: call.At.Add(time.Hour), AbsoluteExpiry: call.At.Add(time.Hour), Device: req.Device, AuthTime: req.AuthTime, AMR: req.AMR,
-		Version: 1,
+		ParentID: req.ParentID, Version: 1,
+	}
+	if !req.AbsoluteExpiry.IsZero() {
+		f.AbsoluteExpiry = req.AbsoluteExpiry
 	}
 	var reg *user.Registration
 	if req.User.Registration == nil {
 		reg = &user.Registration{ClientID: req.Client.ID, Roles: req.Client.Settings.DefaultRoles, CreatedAt: call.At}
 	}
-	rec := audit.Record{Events: []audit.Event{call.Event(secret.NewID(call.At), "session.opened")}}
+	rec := audit.Record{Events: []audit.Event{call.Event(secret.NewID(call.At), "session.opened")}, Messages: req.Messages}
 	o.j.note("Open", &rec)
 	if err := o.store.Open(ctx, f, reg, rec); err != nil {
 		return session.Tokens{}, err

@@ -13,7 +13,7 @@ import (
 )
 
 // Open starts a session of a proved user: one signature, then one store verb, then the answer. A user who was disabled or whose epoch was
-// raised since the proof is refused by the store (ReasonUserChanged).
+// raised since the proof is refused by the store (ReasonUserChanged), and so is a parent that has ended (ReasonSessionRevoked).
 func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (Tokens, error) {
 	eff := req.Tenant.For(req.Client)
 	fam := newFamily(call, &req, &eff)
@@ -30,7 +30,12 @@ func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (
 	}
 	event := familyEvent(call, EventOpened, &fam)
 	event.Person = call.Personal(holder.Email)
-	if err := s.store.Open(ctx, fam, register, one(event)); err != nil {
+	if fam.ParentID != "" {
+		event.Detail = map[string]string{"parent": fam.ParentID}
+	}
+	rec := one(event)
+	rec.Messages = req.Messages
+	if err := s.store.Open(ctx, fam, register, rec); err != nil {
 		return Tokens{}, err
 	}
 	return Tokens{
@@ -45,11 +50,19 @@ func newFamily(call *audit.Call, req *OpenRequest, eff *tenant.Effective) Family
 	if authTime.IsZero() {
 		authTime = at
 	}
+	absolute := at.Add(eff.RefreshMax)
+	if !req.AbsoluteExpiry.IsZero() && req.AbsoluteExpiry.Before(absolute) {
+		absolute = req.AbsoluteExpiry
+	}
+	idle := at.Add(eff.RefreshIdle)
+	if absolute.Before(idle) {
+		idle = absolute
+	}
 	return Family{
 		TenantID: req.Tenant.ID, ID: secret.NewID(at), ClientID: req.Client.ID, ClientAuth: req.Client.Settings.ClientAuth,
 		OpenedBy: call.Face, Subject: u.ID, UserID: u.ID, Epoch: u.Epoch,
 		HeadMinted: at, CreatedAt: at, LastSeen: at,
-		IdleExpiry: at.Add(min(eff.RefreshIdle, eff.RefreshMax)), AbsoluteExpiry: at.Add(eff.RefreshMax),
+		IdleExpiry: idle, AbsoluteExpiry: absolute, ParentID: req.ParentID,
 		Binding: req.Binding, Device: cmp.Or(req.Device, call.Device), Agent: call.Agent, Place: call.Place(),
 		Scope: req.Scope, AuthTime: authTime, AMR: req.AMR, ACR: req.ACR, Version: 1,
 	}

@@ -62,7 +62,7 @@ func newRefreshing(s *Service, call *audit.Call, req *RefreshRequest) *refreshin
 func (r *refreshing) try(ctx context.Context) (t Tokens, done bool, err error) {
 	l, err := r.s.store.Load(ctx, r.ref())
 	if notFound(err) {
-		return t, true, r.refuse(ctx, fault.ReasonRefreshUnknown, nil)
+		return t, true, r.refuseUnknown(ctx)
 	}
 	if err != nil {
 		return t, true, err

@@ -112,15 +112,46 @@ func (r *refreshing) mint(next *Family) (string, error) {
 	return text, err
 }
 
+// The kinds of unknown tokens, for whoever asks later why a session was lost.
+const (
+	tokenForeign = "foreign" // not of our form
+	tokenForged  = "forged"  // of our form, with a MAC that is not ours: made up, or another server's
+	tokenPurged  = "purged"  // ours, of a family that is not stored any more
+	tokenAhead   = "ahead"   // ours, newer than the store
+)
+
+// refuseUnknown refuses a token that names no stored family. Only the MAC lets its own word count for which family it was.
+func (r *refreshing) refuseUnknown(ctx context.Context) error {
+	if r.ours && r.parsed.genuine(r.s.ring, r.req.Tenant.ID) {
+		return r.refuse(ctx, fault.ReasonRefreshUnknown, &Family{ID: r.parsed.familyID()})
+	}
+	return r.refuse(ctx, fault.ReasonRefreshUnknown, nil)
+}
+
 // refuse records the refusal with its reason and gives it. fam is nil when the token named none.
 func (r *refreshing) refuse(ctx context.Context, reason fault.Reason, fam *Family) error {
 	e := r.call.Event(secret.NewID(r.call.At), EventRefused)
 	e.TenantID = r.req.Tenant.ID
+	detail := map[string]string{}
 	if fam != nil {
 		e.Session, e.Subject = fam.ID, fam.Subject
 		if fam.Revoked() {
-			e.Detail = map[string]string{"ended_by": fam.RevokedReason}
+			detail["ended_by"] = fam.RevokedReason
 		}
+	}
+	switch {
+	case reason != fault.ReasonRefreshUnknown:
+	case !r.ours:
+		detail["token"] = tokenForeign
+	case !r.parsed.genuine(r.s.ring, r.req.Tenant.ID):
+		detail["token"] = tokenForged
+	case fam != nil && fam.TenantID == "":
+		detail["token"] = tokenPurged
+	default:
+		detail["token"] = tokenAhead
+	}
+	if len(detail) > 0 {
+		e.Detail = detail
 	}
 	e.Reason, e.Person = string(reason), r.call.Personal("")
 	if err := r.s.store.Record(ctx, one(e)); err != nil {

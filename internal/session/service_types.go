@@ -3,6 +3,7 @@ package session
 import (
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -20,6 +21,12 @@ type OpenRequest struct {
 	Scope    string
 	Binding  string // proved DPoP thumbprint
 	Device   string // known-device id to remember, "" for none
+
+	// Of a session handed off from another. It ends with its parent: the store refuses to open it beside a parent that has ended.
+	ParentID       string
+	AbsoluteExpiry time.Time // no later than this, whatever the client's policy; zero leaves it to the policy
+
+	Messages []audit.Message // written in the transaction that opens the session
 }
 
 // RefreshRequest presents a refresh token.

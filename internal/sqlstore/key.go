@@ -23,6 +23,10 @@ var (
 	// A second withdrawal changes nothing but is no error.
 	keyWithdraw = hot(both(`UPDATE signing_key SET withdrawn_at = CASE WHEN withdrawn_at = 0 THEN $3 ELSE withdrawn_at END,
 		verify_until = CASE WHEN withdrawn_at = 0 THEN $3 ELSE verify_until END WHERE tenant_id = $1 AND kid = $2`))
+	keyAdvance = hot(both(`UPDATE signing_key SET signs_from = $3
+		WHERE tenant_id = $1 AND kid = $2 AND withdrawn_at = 0 AND signs_from > $3`))
+	// Nodes read a tenant's keys anew when its version moved.
+	keyMoved = both(`UPDATE tenant SET version = version + 1 WHERE id = $1`)
 	keyPurge = hot(both(`DELETE FROM signing_key WHERE tenant_id = $1
 		AND ((verify_until <> 0 AND verify_until < $2) OR (withdrawn_at <> 0 AND withdrawn_at < $2))`))
 	ringAll = both(`SELECT id, purpose, wrapped, created_at, retired_at FROM ring_key ORDER BY id`)
@@ -81,20 +85,39 @@ func insertOnce(ctx context.Context, e engine, rec audit.Record, put *stmt, args
 	return ok && err == nil, err
 }
 
-// Withdraw marks a key dead.
-func (s keys) Withdraw(ctx context.Context, tenantID, kid string, at time.Time, rec audit.Record) error {
-	return changeOne(ctx, s.e, "no such key", rec, keyWithdraw, tenantID, kid, micros(at))
+// Advance lets an announced key sign earlier.
+func (s keys) Advance(ctx context.Context, tenantID, kid string, signsFrom time.Time, rec audit.Record) (ok bool, err error) {
+	err = s.e.write(ctx, func(q queryer) error {
+		if err := move(q, nil); err != nil {
+			return err
+		}
+		n, err := q.exec(keyAdvance, tenantID, kid, micros(signsFrom))
+		if ok = n == 1; err != nil || !ok {
+			return err
+		}
+		if err := q.later(keyMoved, tenantID); err != nil {
+			return err
+		}
+		return writeRecord(q, rec)
+	})
+	return ok && err == nil, err
 }
 
-// changeOne runs an update that must find its row.
-func changeOne(ctx context.Context, e engine, missing string, rec audit.Record, change *stmt, args ...any) error {
-	return e.write(ctx, func(q queryer) error {
-		n, err := q.exec(change, args...)
+// Withdraw marks a key dead.
+func (s keys) Withdraw(ctx context.Context, tenantID, kid string, at time.Time, rec audit.Record) error {
+	return s.e.write(ctx, func(q queryer) error {
+		if err := move(q, nil); err != nil {
+			return err
+		}
+		n, err := q.exec(keyWithdraw, tenantID, kid, micros(at))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return notFound(missing)
+			return notFound("no such key")
+		}
+		if err := q.later(keyMoved, tenantID); err != nil {
+			return err
 		}
 		return writeRecord(q, rec)
 	})
@@ -123,11 +146,33 @@ func (s keys) RingKeys(ctx context.Context) ([]token.WrappedKey, error) {
 }
 
 // AddRingKey inserts a ring key unless its id is taken.
-func (s keys) AddRingKey(ctx context.Context, k token.WrappedKey, rec audit.Record) (bool, error) {
-	return insertOnce(ctx, s.e, rec, ringPut, int64(k.ID), k.Purpose, nonNil(k.Wrapped), micros(k.CreatedAt), micros(k.RetiredAt))
+func (s keys) AddRingKey(ctx context.Context, k token.WrappedKey, rec audit.Record) (ok bool, err error) {
+	err = s.e.write(ctx, func(q queryer) error {
+		if err := move(q, nil); err != nil {
+			return err
+		}
+		n, err := q.exec(ringPut, int64(k.ID), k.Purpose, nonNil(k.Wrapped), micros(k.CreatedAt), micros(k.RetiredAt))
+		if ok = n == 1; err != nil || !ok {
+			return err
+		}
+		return writeRecord(q, rec)
+	})
+	return ok && err == nil, err
 }
 
 // UpdateRingKey replaces wrapping and retirement.
 func (s keys) UpdateRingKey(ctx context.Context, k token.WrappedKey, rec audit.Record) error {
-	return changeOne(ctx, s.e, "no such ring key", rec, ringUpdate, int64(k.ID), nonNil(k.Wrapped), micros(k.RetiredAt))
+	return s.e.write(ctx, func(q queryer) error {
+		if err := move(q, nil); err != nil {
+			return err
+		}
+		n, err := q.exec(ringUpdate, int64(k.ID), nonNil(k.Wrapped), micros(k.RetiredAt))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return notFound("no such ring key")
+		}
+		return writeRecord(q, rec)
+	})
 }

@@ -16,6 +16,9 @@ type Config struct {
 	Own      bool         // take the SQLite lock file: exactly one serving process per database file
 	MaxConns int          // PostgreSQL connections, or SQLite readers; 0 chooses by the number of cores
 	Log      *slog.Logger // nil means slog.Default()
+	// Span is told of every visit to the database ("read", "view", "write", "once") and gives what to call at its end, or nil. A nil
+	// Span costs nothing.
+	Span func(ctx context.Context, kind string) (end func(error))
 }
 
 // Store is an open database.
@@ -41,6 +44,9 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Span != nil {
+		e = spanned{engine: e, begin: cfg.Span}
 	}
 	return &Store{e: e}, nil
 }

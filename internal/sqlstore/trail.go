@@ -15,13 +15,14 @@ type Trail struct{ e engine }
 // Events reads the audit trail and the revocation feed.
 func (s *Store) Events() Trail { return Trail{s.e} }
 
-// TrailQuery asks for events of one tenant by exactly one of Trace, Session and Subject.
+// TrailQuery asks for events of one tenant by exactly one of Trace, Session, Subject and Client.
 type TrailQuery struct {
 	TenantID string
 	Trace    string
 	Session  string
 	Subject  string
-	Limit    int // 0 means 100; the newest are given
+	Client   string // what was done to this client itself
+	Limit    int    // 0 means 100; the newest are given
 }
 
 const eventSelect = `SELECT e.tenant_id, e.id, e.at, e.type, e.reason, e.subject, e.session_id, e.client_id, e.trace, e.actor_kind,
@@ -32,6 +33,7 @@ var (
 	eventsByTrace   = hot(both(eventSelect + `e.trace = $2 AND e.trace <> '' ORDER BY e.at DESC, e.id DESC LIMIT $3`))
 	eventsBySession = hot(both(eventSelect + `e.session_id = $2 AND e.session_id <> '' ORDER BY e.id DESC LIMIT $3`))
 	eventsBySubject = hot(both(eventSelect + `e.subject = $2 AND e.subject <> '' ORDER BY e.id DESC LIMIT $3`))
+	eventsByClient  = hot(both(eventSelect + `e.client_id = $2 AND e.type IN ('client.applied', 'client.removed') ORDER BY e.id DESC LIMIT $3`))
 	feedText        = hot(both(`SELECT tenant_id, seq, kind, target, epoch, at, reason, until FROM revocation
 		WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`))
 )
@@ -47,8 +49,10 @@ func (t Trail) Find(ctx context.Context, tq TrailQuery) ([]audit.Event, error) {
 		text, key = eventsBySession, tq.Session
 	case tq.Subject != "":
 		text, key = eventsBySubject, tq.Subject
+	case tq.Client != "":
+		text, key = eventsByClient, tq.Client
 	default:
-		return nil, fault.New(fault.Invalid, fault.ReasonInvalid, "name a trace, a session or a subject")
+		return nil, fault.New(fault.Invalid, fault.ReasonInvalid, "name a trace, a session, a subject or a client")
 	}
 	limit := int64(tq.Limit)
 	if limit == 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -35,6 +36,7 @@ type Rooms struct {
 	Janitor     login.Janitor
 	Credentials credential.Store
 	Outbox      delivery.Store
+	ServiceKeys servicekey.Store
 	Trail       Trail
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
 
@@ -18,7 +19,7 @@ import (
 func Keys(t *testing.T, r Rooms) {
 	play(t, r, []step{
 		{"signing keys", signingKeys}, {"one key a slot", oneKeyASlot}, {"dead keys", deadKeys}, {"withdrawn", withdrawn},
-		{"purge", purgeKeys}, {"ring keys", ringKeys}, {"one ring key an id", oneRingKey},
+		{"purge", purgeKeys}, {"advanced", advanced}, {"ring keys", ringKeys}, {"one ring key an id", oneRingKey},
 	})
 }
 
@@ -195,4 +196,59 @@ func oneRingKey(s *scene) {
 	if won != 1 {
 		s.Fatalf("%d of %d nodes made one ring key", won, callers)
 	}
+}
+
+// advanced: an announced key signs earlier, never later, and nodes hear of every such act by the directory's version.
+func advanced(s *scene) {
+	k := s.added(s.key(0))
+	moved := func(what string, act func()) {
+		s.Helper()
+		before, err := s.Tenants.Version(s.ctx)
+		s.ok(err)
+		act()
+		after, err := s.Tenants.Version(s.ctx)
+		if s.ok(err); after <= before {
+			s.Fatalf("%s: the directory's version stayed %d", what, after)
+		}
+	}
+	for _, c := range []struct {
+		from time.Duration
+		want bool
+	}{{6 * time.Minute, false}, {5 * time.Minute, false}, {time.Minute, true}, {time.Minute, false}} {
+		m := s.mark()
+		moved("advance", func() {
+			ok, err := s.Keys.Advance(s.ctx, s.tenant.ID, k.KID, noon.Add(c.from), m.Record)
+			if s.ok(err); ok != c.want {
+				s.Fatalf("advance to noon+%v: %v, want %v", c.from, ok, c.want)
+			}
+		})
+		s.wrote(m, c.want)
+	}
+	k.SignsFrom = noon.Add(time.Minute)
+	s.wantKeys(noon, k)
+	far := s.elsewhere()
+	if ok, err := s.Keys.Advance(s.ctx, far.tenant.ID, k.KID, noon, audit.Record{}); err != nil || ok {
+		s.Fatalf("another tenant's key: %v, %v", ok, err)
+	}
+	version := s.tenantRow().Version
+	moved("withdraw", func() { s.ok(s.Keys.Withdraw(s.ctx, s.tenant.ID, k.KID, noon, audit.Record{})) })
+	if now := s.tenantRow().Version; now <= version {
+		s.Fatalf("the tenant's version stayed %d", now)
+	}
+	if ok, err := s.Keys.Advance(s.ctx, s.tenant.ID, k.KID, noon.Add(-time.Hour), audit.Record{}); err != nil || ok {
+		s.Fatalf("a withdrawn key: %v, %v", ok, err)
+	}
+	ring := token.WrappedKey{ID: ringID(), Purpose: "mac", Wrapped: []byte{1}, CreatedAt: noon}
+	moved("ring key", func() {
+		_, err := s.Keys.AddRingKey(s.ctx, ring, audit.Record{})
+		s.ok(err)
+	})
+	moved("ring key's update", func() { s.ok(s.Keys.UpdateRingKey(s.ctx, ring, audit.Record{})) })
+}
+
+func (s *scene) tenantRow() tenant.Tenant {
+	s.Helper()
+	snap, err := s.Tenants.Snapshot(s.ctx)
+	s.ok(err)
+	return snap.Tenants[slices.IndexFunc(snap.Tenants, func(t tenant.Tenant) bool { return t.ID == s.tenant.ID })]
 }

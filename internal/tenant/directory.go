@@ -21,6 +21,7 @@ type Directory struct {
 	store Store
 	view  atomic.Pointer[view]
 	fail  atomic.Int64 // polls failed in a row
+	wake  chan struct{}
 }
 
 type view struct {
@@ -35,7 +36,7 @@ type view struct {
 
 // NewDirectory makes an empty directory; Refresh fills it.
 func NewDirectory(store Store, now func() time.Time) *Directory {
-	d := &Directory{Now: now, Log: slog.Default(), store: store}
+	d := &Directory{Now: now, Log: slog.Default(), store: store, wake: make(chan struct{}, 1)}
 	d.view.Store(build(Snapshot{}))
 	return d
 }
@@ -77,12 +78,32 @@ func (d *Directory) Refresh(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.view.Store(build(s))
+		d.adopt(s)
 	}
 	if d.Node == "" {
 		return nil
 	}
 	return d.store.ReportNode(ctx, d.Node, d.Version(), d.Now())
+}
+
+// adopt takes a snapshot in unless a newer one is there already: a slow reader must not bring back what another reader has replaced, or a
+// moved clock would stand still for a moment after everybody was told that it moved.
+func (d *Directory) adopt(s Snapshot) {
+	next := build(s)
+	for {
+		old := d.view.Load()
+		if old.version > s.Version || d.view.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+// Wake makes Run look now. It never blocks.
+func (d *Directory) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Run polls until ctx ends. A failing store is logged once a minute; the old view stays in use.
@@ -94,6 +115,7 @@ func (d *Directory) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-d.wake:
 		}
 		if err := d.Refresh(ctx); err == nil {
 			d.fail.Store(0)

@@ -25,7 +25,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		PasswordNetwork: "10/1m", PasswordNetworkAccount: "5/5m", PasswordAccount: "100/24h", PasswordDevice: "20/5m",
 		MailNetwork: "5/1h", MailAddress: "5/1h",
-		PasswordlessBurst: "1/30s", PasswordlessAddress: "20/24h", PasswordlessDevice: "20/24h", RefreshSession: "off",
+		PasswordlessBurst: "1/30s", PasswordlessAddress: "20/24h", PasswordlessDevice: "20/24h", HandoffUser: "20/1m",
 	}
 }
 
@@ -42,7 +42,7 @@ func (l Limits) Filled() Limits {
 		PasswordlessBurst:      cmp.Or(l.PasswordlessBurst, d.PasswordlessBurst),
 		PasswordlessAddress:    cmp.Or(l.PasswordlessAddress, d.PasswordlessAddress),
 		PasswordlessDevice:     cmp.Or(l.PasswordlessDevice, d.PasswordlessDevice),
-		RefreshSession:         cmp.Or(l.RefreshSession, d.RefreshSession),
+		HandoffUser:            cmp.Or(l.HandoffUser, d.HandoffUser),
 	}
 }
 

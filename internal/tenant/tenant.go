@@ -62,7 +62,7 @@ type Limits struct {
 	PasswordlessBurst      string `json:"passwordless_burst,omitempty" doc:"passwordless mails per address at once; default 1/30s"`
 	PasswordlessAddress    string `json:"passwordless_address,omitempty" doc:"passwordless mails per address; default 20/24h"`
 	PasswordlessDevice     string `json:"passwordless_device,omitempty" doc:"passwordless mails per known device; default 20/24h"`
-	RefreshSession         string `json:"refresh_session,omitempty" doc:"refreshes per session; default off"`
+	HandoffUser            string `json:"handoff_user,omitempty" doc:"session codes per user; default 20/1m"`
 }
 
 // Cookies are names and attributes of the token cookies.

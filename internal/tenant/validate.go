@@ -140,7 +140,7 @@ func validateLimits(f *faults, l Limits) {
 		{"limits.passwordless_burst", l.PasswordlessBurst},
 		{"limits.passwordless_address", l.PasswordlessAddress},
 		{"limits.passwordless_device", l.PasswordlessDevice},
-		{"limits.refresh_session", l.RefreshSession},
+		{"limits.handoff_user", l.HandoffUser},
 	} {
 		if e.text == "" {
 			continue

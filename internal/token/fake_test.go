@@ -55,6 +55,19 @@ func (f *fakeKeys) AddSigningKey(_ context.Context, k SigningKey, rec audit.Reco
 	return true, f.err
 }
 
+func (f *fakeKeys) Advance(_ context.Context, tenantID, kid string, signsFrom time.Time, rec audit.Record) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, k := range f.keys {
+		if k.TenantID == tenantID && k.KID == kid && k.Withdrawn.IsZero() && k.SignsFrom.After(signsFrom) {
+			f.keys[i].SignsFrom = signsFrom
+			f.kinds = append(f.kinds, rec.Events[0].Type)
+			return true, f.err
+		}
+	}
+	return false, f.err
+}
+
 func (f *fakeKeys) Withdraw(_ context.Context, tenantID, kid string, at time.Time, rec audit.Record) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,7 +106,16 @@ func (f *fakeKeys) AddRingKey(_ context.Context, k WrappedKey, _ audit.Record) (
 	return true, f.err
 }
 
-func (f *fakeKeys) UpdateRingKey(context.Context, WrappedKey, audit.Record) error { return f.err }
+func (f *fakeKeys) UpdateRingKey(_ context.Context, k WrappedKey, _ audit.Record) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.ring {
+		if f.ring[i].ID == k.ID {
+			f.ring[i] = k
+		}
+	}
+	return f.err
+}
 
 func (f *fakeKeys) readCount() int {
 	f.mu.Lock()

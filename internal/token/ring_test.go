@@ -5,8 +5,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -93,29 +95,37 @@ func TestRingMasters(t *testing.T) {
 	}
 }
 
+// TestRingRefreshes: a key that another node added is known at once and used by nobody before every node knows it.
 func TestRingRefreshes(t *testing.T) {
-	f := &fakeKeys{}
-	masters := secret.Masters{master(t)}
-	a, ringA := ringNode(f)
-	b, ringB := ringNode(f)
-	for _, s := range []*Service{a, b} {
-		if err := s.EnsureRing(t.Context(), masters); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeKeys{}
+		masters := secret.Masters{master(t)}
+		a, ringA := ringNode(f)
+		b, ringB := ringNode(f)
+		for _, s := range []*Service{a, b} {
+			if err := s.EnsureRing(t.Context(), masters); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.addRingKey(t.Context(), masters, 9, secret.PurposeMAC, audit.Record{}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := a.addRingKey(t.Context(), masters, 9, secret.PurposeMAC); err != nil {
-		t.Fatal(err)
-	}
-	a.refreshRing(t.Context())
-	b.refreshRing(t.Context())
-	if ringA.ActiveMAC() != 9 || ringB.ActiveMAC() != 9 {
-		t.Errorf("active MAC keys %d and %d", ringA.ActiveMAC(), ringB.ActiveMAC())
-	}
-	f.err = errors.New("down")
-	b.refreshRing(t.Context())
-	if ringB.ActiveMAC() != 9 {
-		t.Error("a failed reading emptied the ring")
-	}
+		b.refreshRing(t.Context())
+		if _, err := ringB.MACWith(9, "c", nil); err != nil || ringB.ActiveMAC() == 9 {
+			t.Errorf("a new key: known %v, active %d", err, ringB.ActiveMAC())
+		}
+		time.Sleep(RingDelay)
+		a.refreshRing(t.Context())
+		b.refreshRing(t.Context())
+		if ringA.ActiveMAC() != 9 || ringB.ActiveMAC() != 9 {
+			t.Errorf("active MAC keys %d and %d", ringA.ActiveMAC(), ringB.ActiveMAC())
+		}
+		f.err = errors.New("down")
+		b.refreshRing(t.Context())
+		if ringB.ActiveMAC() != 9 {
+			t.Error("a failed reading emptied the ring")
+		}
+	})
 }
 
 func TestSealedKeysNameTheirRow(t *testing.T) {

@@ -57,6 +57,11 @@ type Service struct {
 	masters secret.Masters
 	wake    chan struct{}
 	swept   int64 // the worker's own: directory version at which tenants that are gone were dropped
+
+	// Of the ring, guarded by mu.
+	ringDue     time.Time // when a key begins or stops being used for new values
+	ringLooked  time.Time
+	ringVersion int64 // of the directory, when last read
 }
 
 // New makes the service; EnsureRing comes before Run.

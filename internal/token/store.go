@@ -14,6 +14,10 @@ type KeyStore interface {
 	// AddSigningKey inserts k unless another key with the same (tenant, kind, alg, slot) exists: the slot number makes nodes that decide
 	// at once agree. False means another node was first; read again.
 	AddSigningKey(ctx context.Context, k SigningKey, rec audit.Record) (bool, error)
+	// Advance moves the instant from which an announced key signs to an earlier one; false when the key is not there, withdrawn, or
+	// signs as early already, and then nothing is written. Like Withdraw and the verbs of ring keys it moves the directory's version, so
+	// that running nodes read their keys anew within a poll.
+	Advance(ctx context.Context, tenantID, kid string, signsFrom time.Time, rec audit.Record) (bool, error)
 	// Withdraw marks a key dead at once.
 	Withdraw(ctx context.Context, tenantID, kid string, at time.Time, rec audit.Record) error
 	// PurgeSigningKeys deletes keys that a tenant's clock has left behind: dead (VerifyUntil, Withdrawn) before the instant.

@@ -56,7 +56,7 @@ func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid 
 func hold(row SigningKey, old *view, h Holder) (*held, error) {
 	if old != nil {
 		if k := old.known[row.KID]; k != nil {
-			return k, nil
+			return &held{row: row, public: k.public, stamp: k.stamp}, nil // the row may have moved
 		}
 	}
 	public, err := jose.ParseJWK(row.PublicJWK)

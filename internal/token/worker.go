@@ -29,6 +29,7 @@ const (
 // workerState is the worker's own, guarded by Service.mu.
 type workerState struct {
 	version int64     // of the directory, when last planned
+	tenant  int64     // of the tenant, when its keys were last read
 	loaded  time.Time // machine's clock; zero: never
 	retry   time.Time // not before, after a failure
 	busy    map[lot]bool
@@ -54,10 +55,8 @@ func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	slots := make(chan struct{}, s.cfg.Parallel)
-	ringDue := s.cfg.Now().Add(ringEvery)
 	for ctx.Err() == nil {
-		if now := s.cfg.Now(); !now.Before(ringDue) {
-			ringDue = now.Add(ringEvery)
+		if s.ringTurn(s.cfg.Now()) {
 			s.refreshRing(ctx)
 		}
 		for _, j := range s.sweep(ctx) {
@@ -127,7 +126,7 @@ func (s *Service) refresh(ctx context.Context, t *tenant.Tenant, k *tenantKeys, 
 		return
 	}
 	due := v != nil && !v.plan.Next.IsZero() && !t.At(now).Before(v.plan.Next)
-	if v == nil || now.Sub(st.loaded) >= period {
+	if v == nil || now.Sub(st.loaded) >= period || st.tenant != t.Version {
 		wait, cancel := context.WithTimeout(ctx, storeWait)
 		defer cancel()
 		if err := s.reload(wait, t, k); err != nil && ctx.Err() == nil {
@@ -153,7 +152,7 @@ func (s *Service) reload(ctx context.Context, t *tenant.Tenant, k *tenantKeys) e
 	if err != nil {
 		return err
 	}
-	s.setState(k, func(w *workerState) { w.loaded = s.cfg.Now() })
+	s.setState(k, func(w *workerState) { w.loaded, w.tenant = s.cfg.Now(), t.Version })
 	s.adopt(t, k, rows)
 	return nil
 }

@@ -16,6 +16,7 @@ const (
 	RefreshCookie = "refresh_token"
 	BrowserCookie = "__Host-gh_browser" // random; binds sign-ups and mailed links to the browser that asked for them
 	DeviceCookie  = "__Host-gh_device"  // a MAC'ed statement: this device has logged in before
+	ClaimCookie   = "__Host-gh_claim"   // a claimed session code that waits for the first device, for a minute
 )
 
 const (
@@ -144,6 +145,15 @@ func (x *Exchange) SetDevice(value secret.Text) error {
 		return err
 	}
 	x.setCookie(x.plainCookie(DeviceCookie), value.Reveal(), browserLife)
+	return nil
+}
+
+// SetClaim keeps a claim of a session code in this browser for life; an empty value removes it.
+func (x *Exchange) SetClaim(value secret.Text, life time.Duration) error {
+	if err := x.Guard(); err != nil {
+		return err
+	}
+	x.setCookie(x.plainCookie(ClaimCookie), value.Reveal(), life)
 	return nil
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
 
@@ -41,6 +40,8 @@ type Exchange struct {
 	nonce    string
 	formTo   []string
 	start    time.Time
+	span     Span   // nil unless this one is traced
+	reason   string // of the refusal
 }
 
 // answer remembers the status for the log and carries the exchange through ServeMux.
@@ -99,27 +100,6 @@ func agent(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
-}
-
-// traceOf takes the trace id of a valid W3C traceparent (version 00), else makes one. A caller may choose it: it is for finding
-// things, never for deciding.
-func traceOf(header string, now time.Time) string {
-	if len(header) == 55 && strings.HasPrefix(header, "00-") && header[35] == '-' && header[52] == '-' {
-		id := header[3:35]
-		if lowerHex(id) && lowerHex(header[36:52]) && lowerHex(header[53:]) && strings.Trim(id, "0") != "" && strings.Trim(header[36:52], "0") != "" {
-			return id
-		}
-	}
-	return secret.NewID(now)
-}
-
-func lowerHex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // browserHash is Call.Browser for a browser cookie.

@@ -55,6 +55,7 @@ func Status(e *fault.Error) int {
 func (x *Exchange) Problem(err error) {
 	e := fault.From(err)
 	status := Status(e)
+	x.reason = string(e.Reason)
 	if status >= http.StatusInternalServerError {
 		x.hall.cfg.Log.LogAttrs(x.R.Context(), slog.LevelError, "request failed",
 			slog.String("trace_id", x.Call.Trace), slog.String("reason", string(e.Reason)), slog.String("error", e.Error()))

@@ -85,6 +85,9 @@ func (x *Exchange) finish() {
 	}
 	c.count[min(max(status/100, 0), 5)].Add(1)
 	c.nanos.Add(int64(took))
+	if x.span != nil {
+		x.endSpan(g.pattern, status, took)
+	}
 	log, ctx := x.hall.cfg.Log, x.R.Context()
 	if !log.Enabled(ctx, slog.LevelInfo) {
 		return

@@ -29,6 +29,7 @@ type Config struct {
 	TLS            bool                        // the listener itself speaks TLS
 	Dev            bool                        // loopback names are served, plain HTTP from loopback too
 	Ready          func(context.Context) error // nil is always ready
+	Tracer         Tracer                      // nil makes no spans
 	// ErrorPage renders a refusal of a page route for a person; nil answers problem JSON there too.
 	ErrorPage func(x *Exchange, status int, e *fault.Error) templ.Component
 }
@@ -65,6 +66,9 @@ func New(cfg Config) (*Hall, error) {
 func (h *Hall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.exchange(w, r)
 	defer x.finish()
+	if h.cfg.Tracer != nil {
+		r = x.trace(h.cfg.Tracer)
+	}
 	if odd(r.URL.Path) {
 		h.lost.ServeHTTP(x.W, r)
 		return

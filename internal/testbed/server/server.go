@@ -25,6 +25,7 @@ import (
 type Server struct {
 	drill.Target
 	Secret string // the demo client's
+	APIKey string // internal API key of the ready line
 	Data   string
 	Took   time.Duration // from exec to the ready line
 
@@ -38,6 +39,7 @@ type Server struct {
 type Options struct {
 	Data   string   // data folder; fresh when empty
 	Store  string   // store URL; SQLite in Data when empty
+	Redis  string   // URL of the Redis for what expires; none when empty
 	Config string   // YAML, written to a file; the demo configuration when empty
 	Env    []string // more environment
 	Args   []string // more flags
@@ -116,6 +118,9 @@ func Start(t testing.TB, o Options) *Server {
 	if o.Store != "" {
 		s.cmd.Env = append(s.cmd.Env, "GATEHOUSE_STORE__URL="+o.Store)
 	}
+	if o.Redis != "" {
+		s.cmd.Env = append(s.cmd.Env, "GATEHOUSE_EPHEMERAL__URL="+o.Redis)
+	}
 	s.cmd.Stderr = s.logs
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s.run(o)
@@ -166,6 +171,7 @@ func (s *Server) ready(line string, o Options) {
 		TenantID     string `json:"tenant_id"`
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
+		InternalKey  string `json:"internal_api_key"`
 	}
 	if err := json.Unmarshal([]byte(line), &r); err != nil || !r.Ready {
 		s.t.Fatalf("ready line %q: %v", line, err)
@@ -178,7 +184,7 @@ func (s *Server) ready(line string, o Options) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	s.Secret = r.ClientSecret
+	s.Secret, s.APIKey = r.ClientSecret, r.InternalKey
 }
 
 func (s *Server) cleanup() {

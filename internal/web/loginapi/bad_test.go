@@ -10,7 +10,10 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 )
 
-const submitted = "hunter2-hunter2"
+const (
+	submitted = "hunter2-hunter2"
+	service   = "X-Internal-Api-Key: gk_right"
+)
 
 // badBodies are bodies no call may take; each holds the secret where it can.
 func badBodies() map[string]string {
@@ -58,7 +61,7 @@ func TestBadBodiesAtEveryCall(t *testing.T) {
 		}
 		check := func(name, kind, body string, status ...int) {
 			t.Helper()
-			r, got := b.ask(op.Method, op.Pattern, body, bearer, "Content-Type: "+kind)
+			r, got := b.ask(op.Method, op.Pattern, body, bearer, service, "Content-Type: "+kind)
 			ok := false
 			for _, s := range status {
 				ok = ok || r.StatusCode == s
@@ -84,7 +87,7 @@ func TestBadBodiesAtEveryCall(t *testing.T) {
 		}
 		if !op.optIn && op.Method == http.MethodPost {
 			check("empty object", "application/json", `{}`, 400)
-			r, got := b.ask(op.Method, op.Pattern, "", bearer, "Content-Type: application/json")
+			r, got := b.ask(op.Method, op.Pattern, "", bearer, service, "Content-Type: application/json")
 			if r.StatusCode != 400 || b.called != "" {
 				t.Errorf("%s: empty body: %d %s", op.id, r.StatusCode, got)
 			}
@@ -114,6 +117,11 @@ func TestSecretsStayOut(t *testing.T) {
 		{"DELETE", "/sessions/" + submitted, "", []string{bearer}},
 		{"GET", "/sessions?after=" + submitted, "", []string{bearer}},
 		{"POST", "/login/password", good, []string{"X-Client-Id: " + submitted}},
+		{"POST", "/session/confirm", `{"code_id":"` + submitted + `","number":"` + submitted + `"}`, []string{bearer}},
+		{"POST", "/session/login/" + submitted, "", nil},
+		{"POST", "/session/claim", `{"claim_id":"` + submitted + `","claim_secret":"` + submitted + `"}`, nil},
+		{"POST", "/internal/token/verify", `{"token":"` + submitted + `"}`, []string{"X-Internal-Api-Key: " + submitted}},
+		{"GET", "/internal/users/" + submitted, "", []string{service}},
 		{"POST", "/login/password", good, []string{"X-Token-Mode: " + submitted}},
 	} {
 		r, body := b.ask(s.method, s.path, s.body, s.heads...)

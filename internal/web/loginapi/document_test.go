@@ -104,6 +104,10 @@ func everyAnswer() []shown {
 	stepUp := refusal(fault.Forbidden, fault.ReasonStepUpRequired)
 	own, far := []string{bearer}, []string{cookies, "Origin: " + foreign}
 	const mail, reset, me = `{"email":"a@b"}`, `{"token":"t","password":"p"}`, `{"name":"N"}`
+	const token = `{"token":"the.access.token"}`
+	key := []string{"X-Internal-Api-Key: gk_right"}
+	lacking := []string{"X-Internal-Api-Key: gk_poor"}
+	const number, claim = `{"code_id":"id","number":"07"}`, `{"claim_id":"id","claim_secret":"s"}`
 	return []shown{
 		{"loginPassword", "/login/password", good, nil, nil, 200},
 		{"loginPassword", "/login/password", good, []string{"X-Token-Mode: cookie"}, nil, 200},
@@ -152,6 +156,35 @@ func everyAnswer() []shown {
 		{"endSession", "/sessions/" + sidTwo, "", own, nil, 204},
 		{"endSession", "/sessions/" + sidTwo, "", nil, nil, 401},
 		{"endSession", "/sessions/" + sidTwo, "", far, nil, 403},
+		{"createSessionCode", "/session/create", "", own, nil, 200},
+		{"createSessionCode", "/session/create", "", nil, nil, 401},
+		{"createSessionCode", "/session/create", "", own, stepUp, 403},
+		{"confirmSessionCode", "/session/confirm", number, own, nil, 200},
+		{"confirmSessionCode", "/session/confirm", number, nil, nil, 401},
+		{"confirmSessionCode", "/session/confirm", number, own, refusal(fault.Forbidden, fault.ReasonWrongNumber), 403},
+		{"confirmSessionCode", "/session/confirm", number, own, refusal(fault.Conflict, fault.ReasonConflict), 409},
+		{"confirmSessionCode", "/session/confirm", number, own, gone, 410},
+		{"claimSessionCode", "/session/login/the-code", "", nil, nil, 202},
+		{"claimSessionCode", "/session/login/at-once", "", nil, nil, 200},
+		{"claimSessionCode", "/session/login/at-once", "", far, nil, 403},
+		{"claimSessionCode", "/session/login/the-code", "", nil, gone, 410},
+		{"redeemClaim", "/session/claim", claim, nil, nil, 200},
+		{"redeemClaim", "/session/claim", `{"claim_id":"id","claim_secret":"not-yet"}`, nil, nil, 202},
+		{"redeemClaim", "/session/claim", claim, nil, refusal(fault.Forbidden, fault.ReasonWrongNumber), 403},
+		{"redeemClaim", "/session/claim", claim, nil, gone, 410},
+		{"verifyToken", "/internal/token/verify", token, key, nil, 200},
+		{"verifyToken", "/internal/token/verify", `{"token":"rubbish"}`, key, nil, 200},
+		{"verifyToken", "/internal/token/verify", token, nil, nil, 401},
+		{"verifyToken", "/internal/token/verify", token, lacking, nil, 403},
+		{"readUser", "/internal/users/" + ann, "", key, nil, 200},
+		{"readUser", "/internal/users/" + sidOne, "", key, nil, 404},
+		{"readUser", "/internal/users/nobody", "", key, nil, 404},
+		{"readUser", "/internal/users/" + ann, "", own, nil, 401},
+		{"readUser", "/internal/users/" + ann, "", lacking, nil, 403},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, key, nil, 200},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u","session_id":"s"}`, key, nil, 400},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, []string{"X-Internal-Api-Key: gk_wrong"}, nil, 401},
+		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, lacking, nil, 403},
 		{"endSession", "/sessions/" + sidBob, "", own, nil, 404},
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -50,6 +51,7 @@ type fake struct {
 	query    session.ListQuery
 	match    session.Match
 	bound    string
+	number   string
 	families []session.Family
 	keys     []byte
 }
@@ -157,6 +159,53 @@ func (f *fake) Revoke(_ context.Context, call *audit.Call, m session.Match, _ st
 	return []session.Ended{{ID: sidTwo}}, f.note("revoke", call)
 }
 
+func (f *fake) CreateCode(_ context.Context, call *audit.Call, _ session.Live) (login.SessionCode, error) {
+	return login.SessionCode{ID: "id", Code: secret.NewText("the-code"), URL: secret.NewText(listed + "/ui/handoff/the-code"), ExpiresIn: time.Minute},
+		f.note("create", call)
+}
+
+func (f *fake) ConfirmCode(_ context.Context, call *audit.Call, _ session.Live, id, number string) error {
+	f.number = id + " " + number
+	return f.note("confirm", call)
+}
+
+func (f *fake) ClaimCode(_ context.Context, call *audit.Call, r login.ClaimRequest) (login.Claim, error) {
+	if r.Code.Reveal() == "at-once" {
+		t := pair()
+		return login.Claim{Tokens: &t}, f.note("claim", call)
+	}
+	return login.Claim{ID: "id", Secret: secret.NewText("claim-secret"), Number: "07", Hint: "a…@example.com", Place: "192.0.2.0/24"}, f.note("claim", call)
+}
+
+func (f *fake) RedeemClaim(_ context.Context, call *audit.Call, r login.RedeemRequest) (login.Redemption, error) {
+	if r.Secret.Reveal() == "not-yet" {
+		return login.Redemption{Waiting: true}, f.note("redeem", call)
+	}
+	t := pair()
+	return login.Redemption{Tokens: &t}, f.note("redeem", call)
+}
+
+// Check knows a key that may do all and one that may do nothing.
+func (f *fake) Check(_ context.Context, _ *audit.Call, tenantID string, presented secret.Text, _ string) (servicekey.Key, error) {
+	switch key := presented.Reveal(); {
+	case key != "gk_right" && key != "gk_poor" || tenantID != "t-main":
+		return servicekey.Key{}, fault.New(fault.Unauthenticated, fault.ReasonInternalKey, "a key is needed")
+	case key == "gk_poor":
+		return servicekey.Key{}, fault.New(fault.Forbidden, fault.ReasonScope, "lacks the scope")
+	}
+	return servicekey.Key{ID: "key-1"}, nil
+}
+
+func (f *fake) Get(_ context.Context, tenantID, userID, clientID string) (user.User, error) {
+	f.called += "user "
+	if userID != ann {
+		return user.User{}, fault.New(fault.NotFound, fault.ReasonNotFound, "no such user")
+	}
+	u := annUser()
+	u.Status = user.Active
+	return u, f.fail
+}
+
 func (f *fake) JWKS(string) []byte { return f.keys }
 
 type fixed struct{ tenant.Store }
@@ -197,7 +246,7 @@ func newBench(t testing.TB) *bench {
 			IdleExpiry: noon.Add(time.Hour), AbsoluteExpiry: noon.Add(2 * time.Hour),
 		})
 	}
-	a, err := New(Config{Logins: f, Profiles: f, Devices: f, Sessions: f, Keys: f, Version: "1"})
+	a, err := New(Config{Logins: f, Profiles: f, Handoffs: f, Devices: f, Sessions: f, Users: f, Keys: f, ServiceKeys: f, Version: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
@@ -35,6 +36,14 @@ type Profiles interface {
 	Delete(ctx context.Context, call *audit.Call, live session.Live) error
 }
 
+// Handoffs give a login to a second device; login.Service is one.
+type Handoffs interface {
+	CreateCode(ctx context.Context, call *audit.Call, live session.Live) (login.SessionCode, error)
+	ConfirmCode(ctx context.Context, call *audit.Call, live session.Live, id, number string) error
+	ClaimCode(ctx context.Context, call *audit.Call, r login.ClaimRequest) (login.Claim, error)
+	RedeemClaim(ctx context.Context, call *audit.Call, r login.RedeemRequest) (login.Redemption, error)
+}
+
 // Devices tells the known device a cookie proves, "" for none; login.Service is one.
 type Devices interface {
 	DeviceID(t *tenant.Tenant, cookie secret.Text) string
@@ -49,6 +58,16 @@ type Sessions interface {
 	Revoke(ctx context.Context, call *audit.Call, m session.Match, reason string) ([]session.Ended, error)
 }
 
+// ServiceKeys lets services in; servicekey.Service is one.
+type ServiceKeys interface {
+	Check(ctx context.Context, call *audit.Call, tenantID string, presented secret.Text, scope string) (servicekey.Key, error)
+}
+
+// Users reads people for services; user.Store is one.
+type Users interface {
+	Get(ctx context.Context, tenantID, userID, clientID string) (user.User, error)
+}
+
 // Keys gives a tenant's published keys as prebuilt JSON; token.Service is one.
 type Keys interface {
 	JWKS(tenantID string) []byte
@@ -56,12 +75,15 @@ type Keys interface {
 
 // Config is what the face stands on; every part is needed.
 type Config struct {
-	Logins   Logins
-	Profiles Profiles
-	Devices  Devices
-	Sessions Sessions
-	Keys     Keys
-	Version  string // of the program, for the OpenAPI document
+	Logins      Logins
+	Profiles    Profiles
+	Handoffs    Handoffs
+	Devices     Devices
+	Sessions    Sessions
+	Users       Users
+	Keys        Keys
+	ServiceKeys ServiceKeys
+	Version     string // of the program, for the OpenAPI document
 }
 
 // API is the face.
@@ -73,7 +95,8 @@ type API struct {
 
 // New makes the face and its OpenAPI document.
 func New(cfg Config) (*API, error) {
-	if cfg.Logins == nil || cfg.Profiles == nil || cfg.Devices == nil || cfg.Sessions == nil || cfg.Keys == nil {
+	if cfg.Logins == nil || cfg.Profiles == nil || cfg.Handoffs == nil || cfg.Devices == nil || cfg.Sessions == nil || cfg.Users == nil ||
+		cfg.Keys == nil || cfg.ServiceKeys == nil {
 		return nil, errors.New("loginapi: every part of Config is needed")
 	}
 	a := &API{cfg: cfg}
@@ -103,6 +126,7 @@ func (a *API) Document() []byte { return a.doc.body }
 var (
 	_ Logins   = (*login.Service)(nil)
 	_ Profiles = (*login.Service)(nil)
+	_ Handoffs = (*login.Service)(nil)
 	_ Devices  = (*login.Service)(nil)
 	_ Sessions = (*session.Service)(nil)
 )

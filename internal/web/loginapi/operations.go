@@ -2,6 +2,7 @@ package loginapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
@@ -34,7 +35,7 @@ var (
 
 // operations is every route of the face.
 func (a *API) operations() []operation {
-	return append(a.publicOperations(), a.ownOperations()...)
+	return slices.Concat(a.publicOperations(), a.ownOperations(), a.handoffOperations(), a.internalOperations())
 }
 
 func post(pattern string, h func(*web.Exchange) error) web.Route {
@@ -104,13 +105,17 @@ func (a *API) fileOperation(pattern, id, summary string, h func(*web.Exchange) e
 	}
 }
 
+// The refusals of calls that need a live session, and of those that need one proved lately.
+const (
+	who   = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled, client_gone, binding_mismatch"
+	fresh = "step_up_required, cross_origin"
+)
+
 // ownOperations need a live session, by explicit token or by cookie.
 func (a *API) ownOperations() []operation {
 	own := func(method, pattern string, h handler) web.Route {
 		return web.Route{Method: method, Pattern: pattern, Handle: a.signedIn(h), Bearer: true, SelfGuard: true}
 	}
-	const who, fresh = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled, client_gone, binding_mismatch",
-		"step_up_required, cross_origin"
 	return []operation{
 		{
 			Route: own(http.MethodGet, "/me", a.me), id: "me", summary: "Own profile",

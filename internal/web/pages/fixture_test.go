@@ -171,7 +171,7 @@ func newSite(t testing.TB, dev bool, theme tenant.Theme) *site {
 		"changing": {Kind: login.PendingEmailChange, Email: "new@example.com", ClientID: "demo"},
 		"reset":    {Kind: login.PendingReset, Email: "ada@example.com", ClientID: "demo"},
 	}}, box: &fakeBox{mails: sampleMails(t, &demo)}}
-	p, err := New(Config{Login: s.login, Directory: dir, Mailbox: s.box, Dev: dev})
+	p, err := New(Config{Login: s.login, Handoffs: fakeHandoffs{}, Sessions: fakeHandoffs{}, Directory: dir, Mailbox: s.box, Dev: dev})
 	if err != nil {
 		t.Fatal(err)
 	}

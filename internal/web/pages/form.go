@@ -137,4 +137,5 @@ var donePages = map[string][2]string{
 	"verified": {"verify.done.title", "verify.done.lead"},
 	"changed":  {"verify.done.title", "verify.done.change"},
 	"reset":    {"reset.done.title", "reset.done.lead"},
+	"handoff":  {"handoff.done.title", "handoff.done.lead"},
 }

@@ -31,6 +31,8 @@ func TestPagesWorkWithoutScript(t *testing.T) {
 		}, "/ui/done/verified"},
 		{"/email/verify/changing", []chromedp.Action[chromedp.Void]{chromedp.SendKeys(chromedp.CSS("#password"), rightPassword)}, "/ui/done/changed"},
 		{"/password/reset/reset", []chromedp.Action[chromedp.Void]{chromedp.SendKeys(chromedp.CSS("#new_password"), "quiet otter lamp")}, "/ui/done/reset"},
+		{"/ui/handoff/confirmed", []chromedp.Action[chromedp.Void]{press(submit)}, "/ui/done/handoff"},
+		{"/ui/handoff/at-once", nil, "/ui/done/handoff"},
 	}
 	for _, step := range steps {
 		if err := chromedp.Do(ctx, append([]chromedp.Action[chromedp.Void]{chromedp.Navigate(s.URL + step.path)}, step.do...)...); err != nil {
@@ -102,6 +104,14 @@ func TestFormLeadsToTheClientsPage(t *testing.T) {
 	if at := past.Entries[past.CurrentIndex].URL; at != "https://shop.example.com/welcome" {
 		t.Errorf("the browser stands at %s", at)
 	}
+}
+
+// press clicks what leads to another page.
+func press(what chromedp.CSS) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.RunResponse(ctx, chromedp.Click(what))
+		return err
+	})
 }
 
 func location(t *testing.T, ctx context.Context) string {

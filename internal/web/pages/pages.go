@@ -1,4 +1,5 @@
-// Package pages owns the hosted pages behind mailed links (proof of a mailbox, new password) and the development pages (mailbox, try-it).
+// Package pages owns the hosted pages behind mailed links (proof of a mailbox, new password), both sides of a hand-off to a
+// second device, and the development pages (mailbox, try-it).
 // GET and HEAD change nothing here, because link scanners open every link before its reader does. It decides nothing: login does.
 package pages
 
@@ -11,6 +12,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/view"
@@ -21,6 +23,22 @@ type Login interface {
 	Inspect(ctx context.Context, call *audit.Call, t *tenant.Tenant, token secret.Text) (login.Pending, error)
 	VerifyEmail(ctx context.Context, call *audit.Call, req login.VerifyRequest) (login.Proved, error)
 	Reset(ctx context.Context, call *audit.Call, req login.ResetRequest) (login.Proved, error)
+}
+
+// Handoffs give a login to a second device. *login.Service is one.
+type Handoffs interface {
+	CreateCode(ctx context.Context, call *audit.Call, live session.Live) (login.SessionCode, error)
+	ViewCode(ctx context.Context, call *audit.Call, live session.Live, id string) (login.HandoffView, error)
+	ConfirmCode(ctx context.Context, call *audit.Call, live session.Live, id, number string) error
+	OfferOf(ctx context.Context, call *audit.Call, t *tenant.Tenant, code secret.Text) (login.Offer, error)
+	ClaimCode(ctx context.Context, call *audit.Call, r login.ClaimRequest) (login.Claim, error)
+	PeekClaim(ctx context.Context, call *audit.Call, r login.RedeemRequest) (login.Redemption, error)
+	RedeemClaim(ctx context.Context, call *audit.Call, r login.RedeemRequest) (login.Redemption, error)
+}
+
+// Sessions says who is signed in. *session.Service is one.
+type Sessions interface {
+	Authenticate(ctx context.Context, call *audit.Call, t *tenant.Tenant, access secret.Text) (session.Live, error)
 }
 
 // Mailbox is the development mailbox. A delivery.Store is one.
@@ -37,6 +55,8 @@ type Directory interface {
 // Config is what the pages are built from.
 type Config struct {
 	Login     Login
+	Handoffs  Handoffs
+	Sessions  Sessions
 	Directory Directory
 	Mailbox   Mailbox // needed with Dev only
 	Dev       bool    // mounts mailbox and try-it page, which show everybody's mail to whoever asks
@@ -47,8 +67,8 @@ type Pages struct{ cfg Config }
 
 // New makes the face.
 func New(cfg Config) (*Pages, error) {
-	if cfg.Login == nil || cfg.Directory == nil || (cfg.Dev && cfg.Mailbox == nil) {
-		return nil, errors.New("pages: Login and Directory are needed, with Dev also Mailbox")
+	if cfg.Login == nil || cfg.Handoffs == nil || cfg.Sessions == nil || cfg.Directory == nil || (cfg.Dev && cfg.Mailbox == nil) {
+		return nil, errors.New("pages: Login, Handoffs, Sessions and Directory are needed, with Dev also Mailbox")
 	}
 	return &Pages{cfg: cfg}, nil
 }
@@ -63,6 +83,13 @@ func (p *Pages) Routes() []web.Route {
 		page(http.MethodGet, "/password/reset/{token}", p.showReset),
 		page(http.MethodPost, "/password/reset/{token}", p.reset),
 		page(http.MethodGet, "/ui/done/{what}", p.done),
+		page(http.MethodGet, "/ui/handoff", p.showHandoff),
+		page(http.MethodPost, "/ui/handoff", p.startHandoff),
+		page(http.MethodPost, "/ui/handoff/confirm", p.confirmHandoff),
+		page(http.MethodGet, "/ui/handoff/wait", p.showWait),
+		page(http.MethodPost, "/ui/handoff/wait", p.finishWait),
+		page(http.MethodGet, "/ui/handoff/{code}", p.showOffer),
+		page(http.MethodPost, "/ui/handoff/{code}", p.claimOffer),
 		view.Assets(tryScript),
 	}
 	if !p.cfg.Dev {

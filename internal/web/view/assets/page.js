@@ -28,4 +28,5 @@
     });
   }
   document.getElementById("summary")?.focus();
+  document.querySelector("form[data-auto]")?.requestSubmit();
 })();

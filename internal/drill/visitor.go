@@ -2,6 +2,7 @@ package drill
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -25,7 +26,8 @@ type Target struct {
 	ClientID string // its demo client; "" for the default one
 	Strict   string // a client of the tenant with auto_register off, "" when there is none
 	Now      func() time.Time
-	HTTP     *http.Client // how to reach it; redirects must not be followed
+	Patience time.Duration // how long a mail may take; 5 s when zero
+	HTTP     *http.Client  // how to reach it; redirects must not be followed
 }
 
 // Mail is one mail of the development mailbox.
@@ -182,9 +184,9 @@ func (t *Target) Advance(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// Mailbox waits up to five seconds until at least n mails to the address are there, and gives them newest first.
+// Mailbox waits, up to the target's patience, until at least n mails to the address are there, and gives them newest first.
 func (t *Target) Mailbox(ctx context.Context, to string, n int) ([]Mail, error) {
-	patience, stop := context.WithTimeout(ctx, 5*time.Second)
+	patience, stop := context.WithTimeout(ctx, cmp.Or(t.Patience, 5*time.Second))
 	defer stop()
 	for {
 		r, err := t.Visitor().Get(ctx, "/dev/mailbox?to="+url.QueryEscape(to))

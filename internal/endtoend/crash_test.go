@@ -45,8 +45,8 @@ func chance(t *testing.T) uint64 {
 	return seed
 }
 
-// witnesses are what people have been told so far.
-type witnesses struct {
+// ledger is what people have been told so far.
+type ledger struct {
 	pairs     [][2]string // of each holder: the newest pair that was handed out
 	newcomers []*newcomer // on their way
 	mu        sync.Mutex
@@ -66,7 +66,7 @@ func TestKillUnderLoad(t *testing.T) {
 		o.Config, o.Data = eagerTenant, t.TempDir()
 		s := server.Start(t, o)
 		p := signUp(ctx, t, s, "crash")
-		c := &witnesses{pairs: make([][2]string, 6), newcomers: []*newcomer{arrive(s), arrive(s)}}
+		c := &ledger{pairs: make([][2]string, 6), newcomers: []*newcomer{arrive(s), arrive(s)}}
 		for i := range c.pairs {
 			c.pairs[i][0], c.pairs[i][1] = bearer(ctx, t, p)
 		}
@@ -92,7 +92,7 @@ func TestKillUnderLoad(t *testing.T) {
 }
 
 // untilKilled puts the server under load, waits until something happens and then for as long as chance says, and kills it.
-func (c *witnesses) untilKilled(t *testing.T, s *server.Server, after time.Duration) {
+func (c *ledger) untilKilled(t *testing.T, s *server.Server, after time.Duration) {
 	t.Helper()
 	var all sync.WaitGroup
 	rotated, entered := c.rotated.Load(), c.entered.Load()
@@ -114,7 +114,7 @@ func (c *witnesses) untilKilled(t *testing.T, s *server.Server, after time.Durat
 }
 
 // rotate refreshes a family until the kill.
-func (c *witnesses) rotate(t *testing.T, s *server.Server, pair *[2]string) {
+func (c *ledger) rotate(t *testing.T, s *server.Server, pair *[2]string) {
 	for ; ; c.rotated.Add(1) {
 		r, err := s.Refresh(t.Context(), "", pair[1])
 		if err != nil {
@@ -129,7 +129,7 @@ func (c *witnesses) rotate(t *testing.T, s *server.Server, pair *[2]string) {
 }
 
 // signUps takes one newcomer after the other as far as it goes.
-func (c *witnesses) signUps(t *testing.T, s *server.Server, n **newcomer) {
+func (c *ledger) signUps(t *testing.T, s *server.Server, n **newcomer) {
 	for {
 		answered, err := (*n).next(t.Context(), s)
 		if err != nil {
@@ -146,7 +146,7 @@ func (c *witnesses) signUps(t *testing.T, s *server.Server, n **newcomer) {
 	}
 }
 
-func (c *witnesses) settled(n *newcomer) {
+func (c *ledger) settled(n *newcomer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.residents = append(c.residents, n)
@@ -154,7 +154,7 @@ func (c *witnesses) settled(n *newcomer) {
 }
 
 // comeIn logs residents in, again and again.
-func (c *witnesses) comeIn(t *testing.T, s *server.Server) {
+func (c *ledger) comeIn(t *testing.T, s *server.Server) {
 	for {
 		c.mu.Lock()
 		n := c.residents[rand.IntN(len(c.residents))]
@@ -175,7 +175,7 @@ func (c *witnesses) comeIn(t *testing.T, s *server.Server) {
 }
 
 // nothingIsLost holds the server to everything it has said.
-func (c *witnesses) nothingIsLost(ctx context.Context, t *testing.T, s *server.Server, o server.Options) {
+func (c *ledger) nothingIsLost(ctx context.Context, t *testing.T, s *server.Server, o server.Options) {
 	t.Helper()
 	for i := range c.pairs {
 		c.pairs[i] = stillGood(ctx, t, s, c.pairs[i])

@@ -50,6 +50,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 func (p *patient) target() *drill.Target {
 	t := p.balancer.target()
 	t.HTTP.Transport = p
+	t.Patience = 20 * time.Second // mail waits for the database too
 	return t
 }
 
@@ -132,6 +133,7 @@ func postgresOutages(t *testing.T, redis string) {
 			must(t, "readiness without PostgreSQL", r, err, 503)
 		}
 		restart(t, pg)
+		leasesLapse(t, pg.URL()) // of a lease whose answer was lost
 		crowd.waitFor(t, 8)
 		for _, s := range p.nodes {
 			r, err := s.Visitor().Get(t.Context(), "/health/ready")

@@ -24,7 +24,11 @@ func TestPlannedRotation(t *testing.T) {
 		s, tn := node(t, f, d, Config{}), d.ByID(tenantID)
 		first := sign(t, s, tn)
 		synctest.Wait()
-		for name, wait := range map[string]time.Duration{"announced a moment ago": 0, "announced long ago": time.Hour} {
+		for _, c := range []struct {
+			name string
+			wait time.Duration
+		}{{"announced a moment ago", 0}, {"announced long ago", time.Hour}} { // in this order: the first token lives for minutes
+			name, wait := c.name, c.wait
 			time.Sleep(wait)
 			before := kidOf(t, sign(t, s, tn))
 			k, err := s.RotateSigning(t.Context(), operators(tn), tn, jose.ES256)

@@ -92,6 +92,7 @@ func TestStorySpreadOverTwoNodes(t *testing.T) {
 			i := rng.IntN(2)
 			b.nodes[i].Kill()
 			b.replace(i, server.Start(t, o))
+			leasesLapse(t, o.Store) // of mail that the dead node had in hand
 		}
 		crowd.waitFor(t, 6)
 		stop()

@@ -31,7 +31,7 @@ func (s *Service) OpenDialect(ctx context.Context, call *audit.Call, req OpenDia
 	}
 	out := Tokens{
 		Access: access.Token, AccessClaims: token.AccessClaims{IssuedAt: access.IssuedAt, ExpiresAt: access.Expires},
-		Refresh: secret.NewText(refresh), RefreshExpires: refreshExpires(&fam), Family: fam, Holder: holder, AntiCSRF: m.AntiCSRF,
+		Refresh: secret.NewText(refresh), RefreshExpires: RefreshExpires(&fam), Family: fam, Holder: holder, AntiCSRF: m.AntiCSRF,
 	}
 	return out, nil
 }

@@ -150,7 +150,7 @@ func (r *refreshing) accessStillGood(fam *Family) bool {
 
 func (r *refreshing) samePair(l *Loaded) Tokens {
 	return Tokens{
-		Access: r.req.Access, AccessClaims: r.sent, Refresh: r.req.Refresh, RefreshExpires: refreshExpires(&l.Family),
+		Access: r.req.Access, AccessClaims: r.sent, Refresh: r.req.Refresh, RefreshExpires: RefreshExpires(&l.Family),
 		Family: l.Family, Holder: l.Holder, Same: true,
 	}
 }

@@ -27,7 +27,7 @@ func (r *refreshing) sign(ctx context.Context, l *Loaded, fam *Family, refresh s
 func (r *refreshing) answer(l *Loaded, fam *Family, refresh string) Tokens {
 	return Tokens{
 		Access: secret.NewText(r.access), AccessClaims: r.claims, Refresh: secret.NewText(refresh),
-		RefreshExpires: refreshExpires(fam), Family: *fam, Holder: l.Holder, AntiCSRF: r.antiCSRF,
+		RefreshExpires: RefreshExpires(fam), Family: *fam, Holder: l.Holder, AntiCSRF: r.antiCSRF,
 	}
 }
 

@@ -123,4 +123,6 @@ func (s *Service) Kept(tenantID string, at time.Time) int {
 }
 
 // Load reads the tenant's keys now: for processes in which Run does not work.
-func (s *Service) Load(ctx context.Context, t *tenant.Tenant) error { return s.reload(ctx, t, s.keys(t.ID)) }
+func (s *Service) Load(ctx context.Context, t *tenant.Tenant) error {
+	return s.reload(ctx, t, s.keys(t.ID))
+}

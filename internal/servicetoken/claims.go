@@ -1,6 +1,7 @@
 package servicetoken
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -66,10 +67,16 @@ func invalid(field, message string) error {
 }
 
 // custom checks the claims that the maker of a token chose and gives them as one object, sorted, with source among them.
-func custom(claims map[string]json.RawMessage) ([]byte, error) {
+func custom(claims map[string]json.RawMessage, source string) ([]byte, error) {
 	var out object
-	if _, there := claims["source"]; !there {
-		out.text("source", DefaultSource)
+	_, there := claims["source"]
+	switch {
+	case there && source != "":
+		return nil, invalid("source", "stands among the claims as well")
+	case source != "" && !oneLine(source, maxClaimName):
+		return nil, invalid("source", "must be a line of text")
+	case !there:
+		out.text("source", cmp.Or(source, DefaultSource))
 	}
 	for _, name := range slices.Sorted(maps.Keys(claims)) {
 		if err := checkClaim(name, claims[name]); err != nil {

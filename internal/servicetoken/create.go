@@ -18,6 +18,7 @@ import (
 type Request struct {
 	Name     string                     // of the service; the token's sub is "service:" and it
 	Claims   map[string]json.RawMessage // custom claims; of the reserved ones only source, scope and roles
+	Source   string                     // the claim source; "" is what Claims say, or DefaultSource
 	Audience []string                   // aud; none by default
 	TTL      time.Duration              // 0 is DefaultLife; whole seconds
 	Key      token.Kind                 // "" is Static
@@ -54,7 +55,7 @@ func (s *Service) Create(ctx context.Context, call *audit.Call, t *tenant.Tenant
 	if err := checkAudience(r.Audience); err != nil {
 		return Issued{}, err
 	}
-	own, err := custom(r.Claims)
+	own, err := custom(r.Claims, r.Source)
 	if err != nil {
 		return Issued{}, err
 	}

@@ -55,8 +55,16 @@ type Token struct {
 	Maker     audit.Actor
 }
 
-// Live reports whether the token is good at an instant.
-func (t *Token) Live(at time.Time) bool { return t.RevokedAt.IsZero() && at.Before(t.ExpiresAt) }
+// State says good, expired or revoked at an instant.
+func (t *Token) State(at time.Time) string {
+	switch {
+	case !t.RevokedAt.IsZero():
+		return "revoked"
+	case !at.Before(t.ExpiresAt):
+		return "expired"
+	}
+	return "good"
+}
 
 // Vended reports whether a caller made the claims.
 func (t *Token) Vended() bool { return t.Name == "" }

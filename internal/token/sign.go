@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -125,4 +126,9 @@ func (s *Service) Kept(tenantID string, at time.Time) int {
 // Load reads the tenant's keys now: for processes in which Run does not work.
 func (s *Service) Load(ctx context.Context, t *tenant.Tenant) error {
 	return s.reload(ctx, t, s.keys(t.ID))
+}
+
+// CanSign reports whether a key of the kind and algorithm is there, so that signing would not wait.
+func (s *Service) CanSign(tenantID string, key Kind, alg string) bool {
+	return s.peek(tenantID).shaped(Shape{Key: key, Alg: cmp.Or(alg, jose.RS256)}, s.cfg.Now()) != nil
 }

@@ -30,13 +30,12 @@ func (c *jwkToPEMCmd) Run(w world) error {
 	if raw, err = pickKey(raw, c.KID); err != nil {
 		return err
 	}
-	key, err := jose.ParseOldJWK(raw)
+	text, doubts, err := jose.PEM(raw)
 	if err != nil {
 		return err
 	}
-	text, err := key.PEM()
-	if err != nil {
-		return err
+	for _, doubt := range doubts {
+		_, _ = fmt.Fprintf(w.Stderr, "gatehouse: note: %s\n", doubt)
 	}
 	_, err = w.Stdout.Write(text)
 	return err

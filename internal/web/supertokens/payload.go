@@ -3,6 +3,7 @@ package supertokens
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -33,7 +34,7 @@ func checkPayload(t *tenant.Tenant, payload json.RawMessage) (json.RawMessage, e
 	}
 	for _, m := range members {
 		iss, _ := m.Text()
-		if protected[m.Name] || kind.Reserved(m.Name) && !callers[m.Name] || m.Name == "iss" && iss == t.Issuer {
+		if protected[m.Name] || kind.Reserved(m.Name) && !callers[strings.ToLower(m.Name)] || m.Name == "iss" && iss == t.Issuer {
 			return nil, bad("The user payload contains protected field")
 		}
 		if _, isText := m.Text(); m.Name == "iss" && !isText { // no verifier would read the token

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -65,17 +66,9 @@ type Users interface {
 	Get(ctx context.Context, tenantID, userID, clientID string) (user.User, error)
 }
 
-// Vendor makes the tokens of services.
-type Vendor interface {
-	Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r VendRequest) (string, error)
-}
-
-// VendRequest asks for a token of a service.
-type VendRequest struct {
-	Issuer   string        // iss, unless the payload has its own
-	Payload  []byte        // JSON object: claims
-	Validity time.Duration // up to a hundred years
-	Static   bool          // signed by the static key, not by a rotating one
+// Services makes the tokens of services; servicetoken.Service is one.
+type Services interface {
+	Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r servicetoken.VendRequest) (string, error)
 }
 
 // Config is what the face stands on; every part is needed.
@@ -86,7 +79,7 @@ type Config struct {
 	Keys          Keys
 	Sessions      Sessions
 	Users         Users
-	Vendor        Vendor
+	Services      Services
 	Ping          func(context.Context) error // touches the store, for /hello
 }
 
@@ -100,7 +93,7 @@ type Face struct {
 // New makes the face.
 func New(cfg Config) (*Face, error) {
 	if cfg.Directory == nil || cfg.ServiceKeys == nil || cfg.Organisations == nil || cfg.Keys == nil || cfg.Sessions == nil ||
-		cfg.Users == nil || cfg.Vendor == nil || cfg.Ping == nil {
+		cfg.Users == nil || cfg.Services == nil || cfg.Ping == nil {
 		return nil, errors.New("supertokens: every part of Config is needed")
 	}
 	f := &Face{cfg: cfg, doors: newDoors(cfg.ServiceKeys)}

@@ -41,7 +41,10 @@ func checkPayload(t *tenant.Tenant, payload json.RawMessage) (json.RawMessage, e
 			return nil, bad("The user payload contains protected field")
 		}
 	}
-	return compact(payload), nil
+	if payload = compact(payload); len(payload) > maxPayload {
+		return nil, bad("The user payload is longer than 16 KiB")
+	}
+	return payload, nil
 }
 
 // compact takes the white space out and copies, so that a payload reads back byte for byte as its token carries it.

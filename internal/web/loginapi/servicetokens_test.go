@@ -27,7 +27,8 @@ func serviceToken() servicetoken.Token {
 	}
 }
 
-func (m minter) Create(_ context.Context, _ *audit.Call, t *tenant.Tenant, r servicetoken.Request) (servicetoken.Issued, error) {
+func (m minter) Create(_ context.Context, call *audit.Call, t *tenant.Tenant, r servicetoken.Request) (servicetoken.Issued, error) {
+	m.f.call = *call
 	m.f.called += fmt.Sprintf("create %s %s %v %s %s %s ", t.ID, r.Name, r.TTL, r.Key, r.Source, r.Claims["a"])
 	return servicetoken.Issued{Token: serviceToken(), Text: secret.NewText("the.service.token")}, m.f.fail
 }

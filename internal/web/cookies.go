@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
@@ -24,9 +25,11 @@ const (
 	browserLife = 365 * 24 * time.Hour
 )
 
-// shared reports whether the tenant is served on a host that is not its own beside others: then its cookies need names of their own.
-func (x *Exchange) shared() bool {
-	return x.Tenant != nil && x.hall.hostTenant(x.R.Host) != x.Tenant && x.hall.cfg.Directory.Only() != x.Tenant
+// sharing reports whether t is served on a host that is not its own beside others: then its cookies need names of their own. It is
+// asked once an exchange: the directory may be replaced under a request, and cookies read under one name must not be set under another.
+func (x *Exchange) sharing(t *tenant.Tenant) bool {
+	is := func(other *tenant.Tenant) bool { return other != nil && other.ID == t.ID }
+	return !is(x.hall.hostTenant(x.R.Host)) && !is(x.hall.cfg.Directory.Only())
 }
 
 // cookieName is the name as sent, for this tenant on this host.
@@ -40,7 +43,7 @@ func (x *Exchange) cookieName(name string) string {
 			name = p.Prefix + cmp.Or(p.RefreshName, name)
 		}
 	}
-	if x.shared() {
+	if x.shared {
 		name += "_" + x.Tenant.Slug
 	}
 	return name

@@ -115,8 +115,8 @@ func (l *refreshLoad) offer(ctx context.Context, t *testing.T) {
 		}
 		due = min(due+time.Since(before), time.Second)
 		l.clock.RLock() // while a clock is moved nothing is offered, nor owed afterwards
-		l.clock.RUnlock()
 		before = time.Now()
+		l.clock.RUnlock()
 		for ; due >= time.Second/loadRate; due -= time.Second / loadRate {
 			select {
 			case room <- struct{}{}:

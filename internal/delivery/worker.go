@@ -222,5 +222,5 @@ func backoff(attempts int) time.Duration {
 	if attempts < 8 {
 		d = min(firstRetry<<max(attempts, 0), lastRetry)
 	}
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // keeps retries apart, and keeps no secret
 }

@@ -15,7 +15,7 @@ func (s *Store) Transfer() transfer.Store { return transfers{s.e} }
 
 var (
 	identifierOwner = hot(both(`SELECT user_id FROM identifier WHERE tenant_id = $1 AND kind = $2 AND value = $3`))
-	userOnce        = hot(both(`INSERT INTO app_user (` + userColumns + `) VALUES (` + placeholders(1, 12) + `) ON CONFLICT DO NOTHING`))
+	userOnce        = hot(both(`INSERT INTO app_user (` + userColumns + `) VALUES (` + placeholders(12) + `) ON CONFLICT DO NOTHING`))
 	// Pages walk the tenant in the order of ids; an operator's act.
 	userPage = both(`SELECT ` + userColumns + ` FROM app_user WHERE tenant_id = $1 AND id > $2 AND ($4 OR status <> 'deleted') AND ($5 = '' OR id = $5)
 		ORDER BY id LIMIT $3`)

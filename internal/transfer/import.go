@@ -79,11 +79,12 @@ func (im *Importer) collect(r *bufio.Reader, p *Progress) (b batch, end bool, er
 		if n > 0 {
 			p.Line++
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		end = errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return b, false, err
 		}
 		im.take(raw, long, p, &b)
-		if err != nil {
+		if end {
 			return b, true, nil
 		}
 	}

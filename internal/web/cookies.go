@@ -167,7 +167,7 @@ func (x *Exchange) plainCookie(name string) http.Cookie {
 
 // tokenCookie has the attributes the tenant chose. A __Host- cookie never has a domain or another path (RFC 6265bis section 4.1.3.2).
 func (x *Exchange) tokenCookie(name string) http.Cookie {
-	c := x.plainCookie(name)
+	c := x.plainCookie(name) //nolint:gosec // has every attribute; SameSite is the tenant's to choose
 	p := x.Tenant.Policy.Cookies
 	switch strings.ToLower(p.SameSite) {
 	case "strict":
@@ -186,7 +186,7 @@ func (x *Exchange) tokenCookie(name string) http.Cookie {
 }
 
 // setCookie writes it; life is cut to whole seconds, and nothing left means remove.
-func (x *Exchange) setCookie(c http.Cookie, value string, life time.Duration) {
+func (x *Exchange) setCookie(c http.Cookie, value string, life time.Duration) { //nolint:gosec // c is one of the two above
 	c.Value = value
 	c.MaxAge = int(life / time.Second)
 	if c.MaxAge <= 0 {

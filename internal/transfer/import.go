@@ -145,7 +145,7 @@ func (im *Importer) put(ctx context.Context, b batch, p *Progress) error {
 		case Present:
 			p.Present++
 		case Clash:
-			im.refuse(p, b.lines[i], bad{"", "its id, e-mail address or username belongs to another user"})
+			im.refuse(p, b.lines[i], bad{"", "its id, e-mail address, username or a link belongs to another user"})
 		}
 	}
 	return nil

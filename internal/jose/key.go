@@ -113,6 +113,10 @@ func NewPublic(kid, alg string, key crypto.PublicKey) (*PublicKey, error) {
 	if kid == "" || len(kid) > maxKID {
 		return nil, fmt.Errorf("%w: no kid, or one too long", ErrKey)
 	}
+	return bind(kid, alg, key)
+}
+
+func bind(kid, alg string, key crypto.PublicKey) (*PublicKey, error) {
 	p := &PublicKey{kid: kid, alg: alg, key: key}
 	var fits bool
 	switch alg {
@@ -180,6 +184,12 @@ func (k *PublicKey) KID() string { return k.kid }
 
 // Alg is the only algorithm of the key.
 func (k *PublicKey) Alg() string { return k.alg }
+
+// Equal reports whether both are the same key for the same algorithm, whatever they are called.
+func (k *PublicKey) Equal(other *PublicKey) bool {
+	same, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && other != nil && k.alg == other.alg && same.Equal(other.key)
+}
 
 // verify checks a signature of exactly the length this key gives.
 func (k *PublicKey) verify(input string, sig []byte) bool {

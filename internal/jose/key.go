@@ -10,10 +10,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -191,7 +193,21 @@ func (k *PublicKey) Equal(other *PublicKey) bool {
 	return ok && other != nil && k.alg == other.alg && same.Equal(other.key)
 }
 
-// verify checks a signature of exactly the length this key gives.
-func (k *PublicKey) verify(input string, sig []byte) bool {
-	return len(sig) > 0 && k.method.Verify(input, sig, k.key) == nil
+// verify checks a signature of exactly the length this key gives. It calls the library of the language itself: the JWT library would copy
+// the token twice more.
+func (k *PublicKey) verify(input, sig []byte) bool {
+	switch key := k.key.(type) {
+	case *rsa.PublicKey: // RFC 7518 section 3.3
+		digest := sha256.Sum256(input)
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) == nil
+	case *ecdsa.PublicKey: // RFC 7518 section 3.4: r and s, 32 bytes each
+		if len(sig) != 64 {
+			return false
+		}
+		digest := sha256.Sum256(input)
+		return ecdsa.Verify(key, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
+	case ed25519.PublicKey: // RFC 8037 section 3.1
+		return ed25519.Verify(key, input, sig)
+	}
+	return false
 }

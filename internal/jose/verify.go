@@ -167,7 +167,7 @@ func open(keys Keys, raw string, limit int) (header, []byte, error) {
 	if h.alg != key.alg { // the attack: RS256's public key used as an HMAC secret, or "none"
 		return header{}, nil, ErrWrongAlg
 	}
-	if !key.verify(raw[:len(head)+1+len(body)], sig) {
+	if !key.verify([]byte(raw[:len(head)+1+len(body)]), sig) {
 		return header{}, nil, ErrSignature
 	}
 	return h, payload, nil

@@ -27,7 +27,7 @@ func Object(data []byte, l Limits) ([]Member, error) {
 	if s.peek() != '{' {
 		return nil, s.fail("is not an object")
 	}
-	members := make([]Member, 0, 16)
+	members := make([]Member, 0, 4+len(data)/32) // a claim takes some 30 bytes: one allocation for nearly all
 	s.members = &members
 	if err := s.document(nil); err != nil {
 		return nil, err

@@ -81,13 +81,18 @@ func TestWithdrawnKey(t *testing.T) {
 	w.warm()
 	old := user(t, nil)
 	w.accepts(old)
-	w.accepts(service(t, nil))
+	kept := service(t, nil)
+	w.accepts(kept)
+	entry := w.cache.get(digestOf(kept))
 	w.host.set(func(h *keyHost) { h.keys = []*jose.PrivateKey{key(t, "s-1", jose.RS256), key(t, "d-2", jose.ES256)} })
 	w.clock.advance(time.Second)
 	w.accepts(sign(t, key(t, "d-2", jose.ES256), "at+jwt", userClaims())) // the set is fetched again
 	w.refuses("remembered, its key withdrawn", old, ReasonUnknownKey)
 	fetches := w.host.fetches.Load()
-	w.accepts(service(t, nil)) // remembered, its key unchanged
+	w.accepts(kept)
+	if w.cache.get(digestOf(kept)) != entry {
+		t.Error("a token was forgotten although its key is unchanged")
+	}
 	w.fetches(fetches)
 
 	// The same kid with another key: the issuer's fault, but never the old token's pass.

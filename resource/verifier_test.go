@@ -16,8 +16,9 @@ import (
 
 func TestUser(t *testing.T) {
 	w := newWorld(t, nil)
+	raw := user(t, nil)
 	for range 2 { // the second is remembered
-		tok := w.accepts(user(t, nil))
+		tok := w.accepts(raw)
 		if tok.Kind != KindUser || tok.Subject != "u1" || tok.SessionID != "s1" || tok.Epoch != 3 || tok.ID != "j1" || tok.KeyID != "d-1" ||
 			tok.ClientID != "web" || tok.TenantID != "t1" || tok.Issuer != issuer || !slices.Equal(tok.Audience, []string{audience}) {
 			t.Errorf("%+v", tok)
@@ -252,7 +253,7 @@ func TestConfig(t *testing.T) {
 func TestNothingIsWaitedFor(t *testing.T) {
 	w := newWorld(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.accepts(user(t, nil))
+	w.warm()
 	cancel()
 	if _, err := w.Verify(ctx, user(t, nil)); err != nil {
 		t.Error(err)

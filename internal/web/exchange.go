@@ -32,6 +32,8 @@ type Exchange struct {
 
 	hall     *Hall
 	group    *group
+	mounted  *mounted
+	label    *Label // of CountAs
 	counters *counters
 	out      answer
 	call     audit.Call
@@ -151,6 +153,22 @@ func (x *Exchange) enterClient(c *tenant.Client) {
 	x.call.ClientID = ""
 	if c != nil {
 		x.call.ClientID = c.ID
+	}
+}
+
+// Enter moves the exchange to a tenant that a dialect's own path names, with that tenant's clock and default client.
+func (x *Exchange) Enter(t *tenant.Tenant) {
+	x.enter(t)
+	x.enterClient(x.hall.cfg.Directory.Client(t.ID, t.Policy.DefaultClient))
+}
+
+// CountAs lets the exchange count and be logged as one of its route's labels; others are ignored.
+func (x *Exchange) CountAs(l Label) {
+	if x.mounted == nil {
+		return
+	}
+	if c := x.mounted.labelled[l]; c != nil {
+		x.counters, x.label = c, &l
 	}
 }
 

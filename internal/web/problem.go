@@ -56,10 +56,7 @@ func (x *Exchange) Problem(err error) {
 	e := fault.From(err)
 	status := Status(e)
 	x.reason = string(e.Reason)
-	if status >= http.StatusInternalServerError {
-		x.hall.cfg.Log.LogAttrs(x.R.Context(), slog.LevelError, "request failed",
-			slog.String("trace_id", x.Call.Trace), slog.String("reason", string(e.Reason)), slog.String("error", e.Error()))
-	}
+	x.logFailure(status, e)
 	if x.out.status != 0 {
 		return // the answer has begun; nothing can be taken back
 	}
@@ -76,6 +73,13 @@ func (x *Exchange) Problem(err error) {
 	h.Set("Cache-Control", "no-store")
 	x.W.WriteHeader(status)
 	_, _ = x.W.Write(body)
+}
+
+func (x *Exchange) logFailure(status int, e *fault.Error) {
+	if status >= http.StatusInternalServerError {
+		x.hall.cfg.Log.LogAttrs(x.R.Context(), slog.LevelError, "request failed",
+			slog.String("trace_id", x.Call.Trace), slog.String("reason", string(e.Reason)), slog.String("error", e.Error()))
+	}
 }
 
 func (x *Exchange) document(status int, e *fault.Error) Problem {

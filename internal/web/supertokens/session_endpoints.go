@@ -1,0 +1,4 @@
+package supertokens
+
+// sessionEndpoints are the session recipe.
+func (f *Face) sessionEndpoints() []endpoint { return nil }

@@ -48,6 +48,7 @@ const (
 type Account struct {
 	User        user.User // with identifiers, without a registration
 	HasPassword bool
+	Primary     bool     // others may be linked to it
 	External    string   // the name that other systems know them by, "" for none
 	Orgs        []string // organisations, sorted; none is possible
 }

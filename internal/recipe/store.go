@@ -16,6 +16,8 @@ type Accounts interface {
 	// and ends pending changes of the user. A new password raises the epoch, ends every session with reason "password_changed" and
 	// kills the user's one-time tokens. NotFound when there is no such user, Conflict when the address is somebody else's.
 	Change(ctx context.Context, c Change, rec audit.Record) error
+	// SetPrimary notes that others may be linked to a user, or no longer. NotFound when there is no such user.
+	SetPrimary(ctx context.Context, tenantID, userID string, primary bool, rec audit.Record) (changed bool, err error)
 	// Remove deletes whatever stands under the names of a subject: user (kept without names and credentials until purgeAt, for the
 	// trail), sessions with reason "user_deleted", metadata, roles, proofs, tokens. Their addresses are free at once. found is false
 	// when there was no such user.

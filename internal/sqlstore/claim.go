@@ -18,6 +18,7 @@ var (
 	retireCredentials = hot(both(`DELETE FROM credential WHERE tenant_id = $1 AND user_id = $2`))
 	retireLinks       = hot(both(`DELETE FROM link WHERE tenant_id = $1 AND user_id = $2`))
 	retireMembership  = hot(both(`DELETE FROM membership WHERE tenant_id = $1 AND user_id = $2`))
+	retirePrimary     = hot(both(`DELETE FROM primary_user WHERE tenant_id = $1 AND user_id = $2`))
 	retireExternal    = hot(both(`DELETE FROM external_name WHERE tenant_id = $1 AND user_id = $2`))
 
 	forgetTokens   = hot(both(`DELETE FROM recipe_token WHERE tenant_id = $1 AND subject = $2`))
@@ -61,7 +62,7 @@ func retire(q queryer, tenantID, userID, reason string, at, purgeAt time.Time) (
 	if err != nil || n == 0 {
 		return ended{}, err
 	}
-	for _, s := range []*stmt{retireNames, retireCredentials, retireLinks, retireMembership, retireExternal, ticketDropUser} {
+	for _, s := range []*stmt{retireNames, retireCredentials, retireLinks, retireMembership, retirePrimary, retireExternal, ticketDropUser} {
 		if err := q.later(s, tenantID, userID); err != nil {
 			return ended{}, err
 		}

@@ -196,3 +196,29 @@ func (s accounts) Remove(ctx context.Context, tenantID string, names []string, a
 	})
 	return found, err
 }
+
+var primaryPut = hot(both(`INSERT INTO primary_user (tenant_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`))
+
+// SetPrimary marks a user, or takes the mark away.
+func (s accounts) SetPrimary(ctx context.Context, tenantID, userID string, primary bool, rec audit.Record) (changed bool, err error) {
+	st := primaryPut
+	if !primary {
+		st = retirePrimary
+	}
+	err = s.e.write(ctx, func(q queryer) error {
+		var one int64
+		found, err := q.row(accountThere, in{tenantID, userID}, &one)
+		if err == nil && !found {
+			err = noUser()
+		}
+		if err != nil {
+			return err
+		}
+		n, err := q.exec(st, tenantID, userID)
+		if changed = n == 1; err != nil || !changed {
+			return err
+		}
+		return writeRecord(q, rec)
+	})
+	return changed, err
+}

@@ -9,10 +9,10 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 )
 
-type organisations struct{ e engine }
+type divisions struct{ e engine }
 
-// Organisations keeps the divisions of tenants.
-func (s *Store) Organisations() recipe.Organisations { return organisations{s.e} }
+// Divisions keeps the organisations of tenants for the recipe room.
+func (s *Store) Divisions() recipe.Organisations { return divisions{s.e} }
 
 var (
 	orgPut = hot(both(`INSERT INTO organisation (tenant_id, id, name, managed_by, config) VALUES ($1, $2, $2, 'api', $3) ON CONFLICT DO NOTHING`))
@@ -32,7 +32,7 @@ var (
 func noOrganisation() error { return notFound("no such organisation") }
 
 // Put makes an organisation or replaces its settings.
-func (s organisations) Put(ctx context.Context, o recipe.Organisation, rec audit.Record) (created bool, err error) {
+func (s divisions) Put(ctx context.Context, o recipe.Organisation, rec audit.Record) (created bool, err error) {
 	err = s.e.write(ctx, func(q queryer) error {
 		n, err := q.exec(orgPut, o.TenantID, o.ID, raw(o.Config))
 		if err != nil {
@@ -49,7 +49,7 @@ func (s organisations) Put(ctx context.Context, o recipe.Organisation, rec audit
 }
 
 // Get reads one.
-func (s organisations) Get(ctx context.Context, tenantID, id string) (recipe.Organisation, error) {
+func (s divisions) Get(ctx context.Context, tenantID, id string) (recipe.Organisation, error) {
 	o := recipe.Organisation{TenantID: tenantID}
 	err := s.e.read(ctx, func(q queryer) error {
 		var config *string
@@ -64,7 +64,7 @@ func (s organisations) Get(ctx context.Context, tenantID, id string) (recipe.Org
 }
 
 // List gives all.
-func (s organisations) List(ctx context.Context, tenantID string) (out []recipe.Organisation, err error) {
+func (s divisions) List(ctx context.Context, tenantID string) (out []recipe.Organisation, err error) {
 	err = s.e.read(ctx, func(q queryer) error {
 		out = nil
 		return q.each(orgAll, in{tenantID}, func(scan scanner) error {
@@ -80,7 +80,7 @@ func (s organisations) List(ctx context.Context, tenantID string) (out []recipe.
 }
 
 // Remove deletes one.
-func (s organisations) Remove(ctx context.Context, tenantID, id string, rec audit.Record) (found bool, err error) {
+func (s divisions) Remove(ctx context.Context, tenantID, id string, rec audit.Record) (found bool, err error) {
 	if id == recipe.Public {
 		return false, fault.New(fault.Forbidden, fault.ReasonInvalid, "the organisation public cannot be removed")
 	}
@@ -103,7 +103,7 @@ func (s organisations) Remove(ctx context.Context, tenantID, id string, rec audi
 }
 
 // Join makes a user a member.
-func (s organisations) Join(ctx context.Context, tenantID, org, userID string, at time.Time, rec audit.Record) (was bool, err error) {
+func (s divisions) Join(ctx context.Context, tenantID, org, userID string, at time.Time, rec audit.Record) (was bool, err error) {
 	return s.member(ctx, tenantID, org, userID, rec, func(q queryer) (int64, error) {
 		if org == recipe.Public {
 			return q.exec(notPublicCut, tenantID, userID)
@@ -113,7 +113,7 @@ func (s organisations) Join(ctx context.Context, tenantID, org, userID string, a
 }
 
 // Leave ends a membership.
-func (s organisations) Leave(ctx context.Context, tenantID, org, userID string, rec audit.Record) (was bool, err error) {
+func (s divisions) Leave(ctx context.Context, tenantID, org, userID string, rec audit.Record) (was bool, err error) {
 	was, err = s.member(ctx, tenantID, org, userID, rec, func(q queryer) (int64, error) {
 		if org == recipe.Public {
 			return q.exec(notPublicPut, tenantID, userID)
@@ -124,7 +124,7 @@ func (s organisations) Leave(ctx context.Context, tenantID, org, userID string, 
 }
 
 // member runs a change of membership; same says that nothing changed.
-func (s organisations) member(
+func (s divisions) member(
 	ctx context.Context, tenantID, org, userID string, rec audit.Record, change func(q queryer) (int64, error),
 ) (same bool, err error) {
 	err = s.e.write(ctx, func(q queryer) error {

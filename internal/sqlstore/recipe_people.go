@@ -14,13 +14,14 @@ type people struct{ e engine }
 // People finds accounts of the recipe room.
 func (s *Store) People() recipe.People { return people{s.e} }
 
-// accountHead reads accounts, one row for every pair of identifier and membership; from names the users as u.
+// accountText reads accounts, one row for every pair of identifier and membership; from names the users as u.
 func accountText(from, order string) string {
-	return `SELECT ` + qualified("u", userColumns) + `, ` + qualified("i", identifierColumns) + `, c.id, x.external_id, n.user_id, m.org_id
+	return `SELECT ` + qualified("u", userColumns) + `, ` + qualified("i", identifierColumns) + `, c.id, x.external_id, b.user_id, n.user_id, m.org_id
 		FROM ` + from + `
 		LEFT JOIN identifier i ON i.user_id = u.id AND i.tenant_id || '' = $1
 		LEFT JOIN credential c ON c.user_id = u.id AND c.tenant_id || '' = $1 AND c.kind = 'password'
 		LEFT JOIN external_name x ON x.user_id = u.id AND x.tenant_id || '' = $1
+		LEFT JOIN primary_user b ON b.user_id = u.id AND b.tenant_id || '' = $1
 		LEFT JOIN not_public n ON n.user_id = u.id AND n.tenant_id || '' = $1
 		LEFT JOIN membership m ON m.user_id = u.id AND m.tenant_id || '' = $1 ` + order
 }
@@ -66,7 +67,7 @@ var (
 	accountsOldest = prefixed(pageText(">", "ASC"), "$8")
 	accountsNewest = prefixed(pageText("<", "DESC"), "$8")
 	accountsCount  = prefixed(strings.NewReplacer("$5", "$2", "$6", "$3", "$7", "$4", "$8", "$5").Replace(
-		`SELECT count(*) FROM app_user p WHERE p.tenant_id = $1 AND p.status <> 'deleted' AND ` + pageFilter), "$5")
+		`SELECT count(*) FROM app_user p WHERE p.tenant_id = $1 AND p.status <> 'deleted' AND `+pageFilter), "$5")
 )
 
 // Get reads one account.
@@ -141,12 +142,12 @@ func (s people) list(ctx context.Context, st *stmt, args ...any) (out []recipe.A
 func scanAccount(scan scanner, into *[]recipe.Account) error {
 	var u userRow
 	var i identifierRow
-	var password, external, left, org *string
-	if err := scan(append(append(u.dest(), i.dest()...), &password, &external, &left, &org)...); err != nil {
+	var password, external, primary, left, org *string
+	if err := scan(append(append(u.dest(), i.dest()...), &password, &external, &primary, &left, &org)...); err != nil {
 		return err
 	}
 	if n := len(*into); n == 0 || (*into)[n-1].User.ID != *u.id {
-		a := recipe.Account{User: u.user(), HasPassword: password != nil, External: orEmpty(external)}
+		a := recipe.Account{User: u.user(), HasPassword: password != nil, External: orEmpty(external), Primary: primary != nil}
 		if left == nil {
 			a.Orgs = append(a.Orgs, recipe.Public)
 		}

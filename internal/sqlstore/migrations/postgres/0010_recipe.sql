@@ -22,6 +22,14 @@ CREATE TABLE external_name (
   FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
 );
 
+-- Users that an application named as the ones that others may be linked to.
+CREATE TABLE primary_user (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  user_id   TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (user_id, tenant_id),
+  FOREIGN KEY (user_id, tenant_id) REFERENCES app_user (id, tenant_id) ON DELETE CASCADE
+);
+
 -- One-time tokens of mails that an application sends itself; only hashes.
 CREATE TABLE recipe_token (
   tenant_id  TEXT COLLATE "C" NOT NULL,

@@ -15,8 +15,6 @@ type CheckRequest struct {
 	Tenant   *tenant.Tenant
 	Email    string
 	Password secret.Text
-	// Accept, when not nil, is asked after the right password whether this user may come in here; false is refused like a wrong one.
-	Accept func(u *user.User) bool
 }
 
 // Check checks a password and opens nothing, for an application that asks on behalf of the person in front of it. Mailboxes may be unproved.
@@ -39,14 +37,14 @@ func (s *Service) Check(ctx context.Context, call *audit.Call, req CheckRequest)
 		return user.User{}, err
 	}
 	try := passwordTry{PasswordRequest: PasswordRequest{Tenant: req.Tenant, Password: req.Password}, email: email, about: about}
-	u, err := s.check(ctx, call, &try, req.Accept)
+	u, err := s.check(ctx, call, &try)
 	if !try.wrong {
 		s.giveBack(ctx, call, list)
 	}
 	return u, err
 }
 
-func (s *Service) check(ctx context.Context, call *audit.Call, try *passwordTry, accept func(*user.User) bool) (user.User, error) {
+func (s *Service) check(ctx context.Context, call *audit.Call, try *passwordTry) (user.User, error) {
 	known, err := s.cfg.Store.Known(ctx, KnownQuery{TenantID: try.Tenant.ID, Email: try.email, At: call.At})
 	if err != nil {
 		return user.User{}, fault.From(err)
@@ -61,7 +59,7 @@ func (s *Service) check(ctx context.Context, call *audit.Call, try *passwordTry,
 	if known.User != nil {
 		try.about.subject = known.User.ID
 	}
-	if !ok || known.User.Status != user.Active || accept != nil && !accept(known.User) {
+	if !ok || known.User.Status != user.Active {
 		try.wrong = !ok
 		return user.User{}, s.refused(ctx, call, try.about,
 			fault.New(fault.Unauthenticated, fault.ReasonInvalidCredentials, "e-mail address or password is wrong"))

@@ -79,10 +79,11 @@ func (s *Service) CreateApp(ctx context.Context, call *audit.Call, home *tenant.
 	}
 	c := tenant.Client{TenantID: t.ID, ID: appClient, Name: name, ManagedBy: tenant.ManagedByAPI}
 	rec := trail(call, EventAppCreated, "", "", "app", t.ID)
-	if err := s.cfg.Tenants.Put(ctx, []tenant.Tenant{t}, []tenant.Client{c}, rec); err != nil {
+	err = s.cfg.Tenants.Put(ctx, []tenant.Tenant{t}, []tenant.Client{c}, rec)
+	if err != nil && fault.From(err).Kind != fault.Conflict { // another caller was first: then it is there
 		return false, err
 	}
-	return true, s.cfg.Directory.Refresh(ctx)
+	return err == nil, s.cfg.Directory.Refresh(ctx)
 }
 
 // Apps gives the tenants that home made, without home.

@@ -47,6 +47,7 @@ const (
 	ReasonBindingMismatch Reason = "binding_mismatch"
 	ReasonUserDisabled    Reason = "user_disabled"
 	ReasonClientGone      Reason = "client_gone"
+	ReasonAntiCSRF        Reason = "anti_csrf_mismatch"
 
 	// One-time things and passwords.
 	ReasonGone             Reason = "gone"

@@ -67,12 +67,14 @@ type Query struct {
 	Usage  kind.Usage
 	Issuer string // exact; "" accepts every issuer, for dialects whose callers write their own
 	AnyAge bool
+	// MaxSize is the longest token, in bytes; jose.DefaultMaxSize when 0. For kinds that carry what callers put into them.
+	MaxSize int
 }
 
 // Read checks a token of a kind that is not a user's access token: key and its algorithm, typ, issuer, age, marker claims. Static keys are
 // accepted where the kind allows them. Errors: ReasonInvalidToken, ReasonTokenExpired.
 func (s *Service) Read(t *tenant.Tenant, q Query, raw string, at time.Time) (*jose.Token, error) {
-	rules := jose.Rules{Types: q.Usage.Types, Issuer: q.Issuer, AnyIssuer: q.Issuer == "", EarlyBy: nodeSkew, AnyAge: q.AnyAge}
+	rules := jose.Rules{Types: q.Usage.Types, Issuer: q.Issuer, AnyIssuer: q.Issuer == "", EarlyBy: nodeSkew, AnyAge: q.AnyAge, MaxSize: q.MaxSize}
 	keys := (*view).userKeys
 	if q.Usage.Static {
 		keys = (*view).everyKey

@@ -9,17 +9,20 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
 
 // Owner is this face's name in the route table and in audit.Call.Face. Sessions opened here carry it.
-const Owner = "supertokens"
+const Owner = session.DialectSuperTokens
 
 // Directory finds the tenant of an app; tenant.Directory is one.
 type Directory interface {
@@ -39,9 +42,42 @@ type Organisations interface {
 	Known(ctx context.Context, tenantID, orgID string) (bool, error)
 }
 
-// Keys gives a tenant's RSA keys as a ready JWKS, nil while there are none, and when the next one will be made; token.Service is one.
+// Keys publishes, signs and reads; token.Service is one.
 type Keys interface {
+	// RSA gives a tenant's RSA keys as a ready JWKS, nil while there are none, and when the next one will be made.
 	RSA(t *tenant.Tenant) (jwks []byte, next time.Time)
+	Sign(ctx context.Context, t *tenant.Tenant, shape token.Shape, at time.Time, claims []byte) (string, error)
+	Read(t *tenant.Tenant, q token.Query, raw string, at time.Time) (*jose.Token, error)
+}
+
+// Sessions is the one engine; session.Service is one.
+type Sessions interface {
+	OpenDialect(ctx context.Context, call *audit.Call, r session.OpenDialectRequest) (session.Tokens, error)
+	Refresh(ctx context.Context, call *audit.Call, r session.RefreshRequest) (session.Tokens, error)
+	Confirm(ctx context.Context, call *audit.Call, r session.ConfirmRequest) (session.Confirmed, error)
+	Find(ctx context.Context, call *audit.Call, d *session.Dialect, tenantID, id string) (session.Family, error)
+	SetPayloads(ctx context.Context, call *audit.Call, d *session.Dialect, id string, p session.Payloads) (session.Family, error)
+	Resign(ctx context.Context, call *audit.Call, d *session.Dialect, fam *session.Family, m session.Making) (session.Access, error)
+	List(ctx context.Context, call *audit.Call, q session.ListQuery) ([]session.Family, error)
+	Revoke(ctx context.Context, call *audit.Call, m session.Match, reason string) ([]session.Ended, error)
+}
+
+// Users reads people; user.Store is one.
+type Users interface {
+	Get(ctx context.Context, tenantID, userID, clientID string) (user.User, error)
+}
+
+// Vendor makes the tokens of services.
+type Vendor interface {
+	Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r VendRequest) (string, error)
+}
+
+// VendRequest asks for a token of a service.
+type VendRequest struct {
+	Issuer   string        // iss, unless the payload has its own
+	Payload  []byte        // JSON object: claims
+	Validity time.Duration // up to a hundred years
+	Static   bool          // signed by the static key, not by a rotating one
 }
 
 // Passwords checks the password of an account for an application that asks; login.Service is one.
@@ -58,6 +94,9 @@ type Config struct {
 	ServiceKeys   ServiceKeys
 	Organisations Organisations
 	Keys          Keys
+	Sessions      Sessions
+	Users         Users
+	Vendor        Vendor
 	Ping          func(context.Context) error // touches the store, for /hello
 }
 
@@ -70,7 +109,8 @@ type Face struct {
 
 // New makes the face.
 func New(cfg Config) (*Face, error) {
-	if cfg.Directory == nil || cfg.ServiceKeys == nil || cfg.Organisations == nil || cfg.Keys == nil || cfg.Ping == nil {
+	if cfg.Directory == nil || cfg.ServiceKeys == nil || cfg.Organisations == nil || cfg.Keys == nil || cfg.Sessions == nil ||
+		cfg.Users == nil || cfg.Vendor == nil || cfg.Ping == nil {
 		return nil, errors.New("supertokens: every part of Config is needed")
 	}
 	f := &Face{cfg: cfg, doors: newDoors(cfg.ServiceKeys)}

@@ -38,8 +38,8 @@ func (f *Face) userByID(ctx context.Context, r *request) (any, error) {
 
 // Sizes of pages.
 const (
-	pageSize    = 100
-	maxPageSize = 500
+	usersPage    = 100
+	maxUsersPage = 500
 )
 
 // listUsers pages by a place in the order of joining, so that users who join meanwhile move nobody from one page to another.
@@ -81,7 +81,7 @@ func listed(v version, a *recipe.Account) reply {
 
 // page reads the query of a list. nobody says that no user can match.
 func (r *request) page() (q recipe.PageQuery, nobody bool, err error) {
-	q = recipe.PageQuery{TenantID: r.app.ID, Org: r.org, Limit: pageSize}
+	q = recipe.PageQuery{TenantID: r.app.ID, Org: r.org, Limit: usersPage}
 	if text := r.query.Get("limit"); text != "" {
 		if q.Limit, err = strconv.Atoi(text); err != nil {
 			return q, false, bad("Field name 'limit' must be an int in the GET request")
@@ -90,8 +90,8 @@ func (r *request) page() (q recipe.PageQuery, nobody bool, err error) {
 	if q.Limit < 1 {
 		return q, false, bad("limit must a positive integer with min value 1")
 	}
-	if q.Limit > maxPageSize {
-		return q, false, bad("max limit allowed is " + strconv.Itoa(maxPageSize))
+	if q.Limit > maxUsersPage {
+		return q, false, bad("max limit allowed is " + strconv.Itoa(maxUsersPage))
 	}
 	switch order := strings.ToUpper(r.query.Get("timeJoinedOrder")); order {
 	case "", "ASC":

@@ -89,4 +89,4 @@ CREATE TABLE subject_role (
 CREATE INDEX subject_role_holders ON subject_role (role, org_id, tenant_id, subject);
 
 -- Users are listed by when they joined.
-CREATE INDEX app_user_joined ON app_user (tenant_id, created_at, id);
+CREATE INDEX app_user_joined ON app_user (tenant_id, created_at, id) WHERE status <> 'deleted';

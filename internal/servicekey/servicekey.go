@@ -19,9 +19,11 @@ import (
 
 // The scopes. A key may do what its scopes name and nothing else.
 const (
-	ScopeVerify = "tokens:verify"   // ask whether a token is good
-	ScopeUsers  = "users:read"      // read a user
-	ScopeRevoke = "sessions:revoke" // end sessions
+	ScopeVerify = "tokens:verify"        // ask whether a token is good
+	ScopeUsers  = "users:read"           // read a user
+	ScopeRevoke = "sessions:revoke"      // end sessions
+	ScopeMint   = "service-tokens:write" // make and revoke tokens of services: as mighty as any service that heeds them
+	ScopeMinted = "service-tokens:read"  // list tokens of services
 
 	// Of the SuperTokens-shaped API, whose libraries hold one key for everything.
 	ScopeSuper     = "supertokens"      // every call on the tenant
@@ -32,7 +34,9 @@ const (
 func Scopes() []string { return append(InternalScopes(), SuperScopes()...) }
 
 // InternalScopes lists the scopes of the /internal endpoints.
-func InternalScopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke} }
+func InternalScopes() []string {
+	return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeMint, ScopeMinted}
+}
 
 // SuperScopes lists the scopes of the SuperTokens-shaped API.
 func SuperScopes() []string { return []string{ScopeSuper, ScopeSuperApps} }

@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -29,17 +30,18 @@ import (
 
 // Rooms is one migrated, empty store, room by room. No suite needs it empty of what another suite left.
 type Rooms struct {
-	Tenants     tenant.Store
-	Users       user.Store
-	Keys        token.KeyStore
-	Sessions    session.Store
-	Logins      login.Store
-	Janitor     login.Janitor
-	Credentials credential.Store
-	Outbox      delivery.Store
-	ServiceKeys servicekey.Store
-	Recipe      Recipe
-	Trail       Trail
+	Tenants       tenant.Store
+	Users         user.Store
+	Keys          token.KeyStore
+	Sessions      session.Store
+	Logins        login.Store
+	Janitor       login.Janitor
+	Credentials   credential.Store
+	Outbox        delivery.Store
+	ServiceKeys   servicekey.Store
+	ServiceTokens servicetoken.Store
+	Recipe        Recipe
+	Trail         Trail
 }
 
 // Recipe is the stores of the recipe room.

@@ -24,10 +24,11 @@ import (
 // Server is one running process.
 type Server struct {
 	drill.Target
-	Secret string // the demo client's
-	APIKey string // internal API key of the ready line
-	Data   string
-	Took   time.Duration // from exec to the ready line
+	Secret   string // the demo client's
+	APIKey   string // internal API key of the ready line
+	SuperKey string // likewise, for the SuperTokens-shaped API
+	Data     string
+	Took     time.Duration // from exec to the ready line
 
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -172,6 +173,7 @@ func (s *Server) ready(line string, o Options) {
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
 		InternalKey  string `json:"internal_api_key"`
+		SuperKey     string `json:"supertokens_api_key"`
 	}
 	if err := json.Unmarshal([]byte(line), &r); err != nil || !r.Ready {
 		s.t.Fatalf("ready line %q: %v", line, err)
@@ -184,7 +186,7 @@ func (s *Server) ready(line string, o Options) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	s.Secret, s.APIKey = r.ClientSecret, r.InternalKey
+	s.Secret, s.APIKey, s.SuperKey = r.ClientSecret, r.InternalKey, r.SuperKey
 }
 
 func (s *Server) cleanup() {

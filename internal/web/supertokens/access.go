@@ -14,7 +14,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
-	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
 
 // dialect is how this face takes part in the engine, for one call: access tokens of the call's version, clients of its app.
@@ -84,8 +83,12 @@ func appendMaybe(b []byte, name, value string) []byte {
 	return appendText(b, name, value)
 }
 
-// maxAccess is the longest access token read, in bytes: a body of the longest kind holds no more.
-const maxAccess = web.MaxBody
+// A payload of maxPayload bytes makes an access token of less than maxAccess, which is the longest one read: a token that could be made and
+// not read again would send its holder into endless refreshing.
+const (
+	maxPayload = 16 << 10
+	maxAccess  = 32 << 10
+)
 
 // shown is an access token that was presented and is ours.
 type shown struct {

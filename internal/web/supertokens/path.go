@@ -40,7 +40,7 @@ func parsePath(rest string, known func(path string) bool) (place, bool) {
 		return p, true
 	}
 	first, after = cutSegment(p.path)
-	if orgName(first) && known(after) {
+	if orgName(first) && after != "/" && known(after) {
 		p.org, p.path = first, after
 		return p, true
 	}

@@ -3,6 +3,7 @@ package supertokens
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -33,14 +34,17 @@ func checkPayload(t *tenant.Tenant, payload json.RawMessage) (json.RawMessage, e
 	}
 	for _, m := range members {
 		iss, _ := m.Text()
-		if protected[m.Name] || kind.Reserved(m.Name) && !callers[m.Name] || m.Name == "iss" && iss == t.Issuer {
+		if protected[m.Name] || kind.Reserved(m.Name) && !callers[strings.ToLower(m.Name)] || m.Name == "iss" && iss == t.Issuer {
 			return nil, bad("The user payload contains protected field")
 		}
 		if _, isText := m.Text(); m.Name == "iss" && !isText { // no verifier would read the token
 			return nil, bad("The user payload contains protected field")
 		}
 	}
-	return compact(payload), nil
+	if payload = compact(payload); len(payload) > maxPayload {
+		return nil, bad("The user payload is longer than 16 KiB")
+	}
+	return payload, nil
 }
 
 // compact takes the white space out and copies, so that a payload reads back byte for byte as its token carries it.

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
@@ -67,17 +68,9 @@ type Users interface {
 	Get(ctx context.Context, tenantID, userID, clientID string) (user.User, error)
 }
 
-// Vendor makes the tokens of services.
-type Vendor interface {
-	Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r VendRequest) (string, error)
-}
-
-// VendRequest asks for a token of a service.
-type VendRequest struct {
-	Issuer   string        // iss, unless the payload has its own
-	Payload  []byte        // JSON object: claims
-	Validity time.Duration // up to a hundred years
-	Static   bool          // signed by the static key, not by a rotating one
+// Services makes the tokens of services; servicetoken.Service is one.
+type Services interface {
+	Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r servicetoken.VendRequest) (string, error)
 }
 
 // Passwords checks the password of an account for an application that asks; login.Service is one.
@@ -96,7 +89,7 @@ type Config struct {
 	Keys          Keys
 	Sessions      Sessions
 	Users         Users
-	Vendor        Vendor
+	Services      Services
 	Ping          func(context.Context) error // touches the store, for /hello
 }
 
@@ -110,7 +103,7 @@ type Face struct {
 // New makes the face.
 func New(cfg Config) (*Face, error) {
 	if cfg.Directory == nil || cfg.ServiceKeys == nil || cfg.Organisations == nil || cfg.Keys == nil || cfg.Sessions == nil ||
-		cfg.Users == nil || cfg.Vendor == nil || cfg.Ping == nil {
+		cfg.Users == nil || cfg.Services == nil || cfg.Ping == nil {
 		return nil, errors.New("supertokens: every part of Config is needed")
 	}
 	f := &Face{cfg: cfg, doors: newDoors(cfg.ServiceKeys)}

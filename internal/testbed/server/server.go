@@ -24,11 +24,9 @@ import (
 // Server is one running process.
 type Server struct {
 	drill.Target
-	Secret   string // the demo client's
-	APIKey   string // internal API key of the ready line
-	SuperKey string // likewise, for the SuperTokens-shaped API
-	Data     string
-	Took     time.Duration // from exec to the ready line
+	Secret string // the demo client's
+	Data   string
+	Took   time.Duration // from exec to the ready line
 
 	t    testing.TB
 	cmd  *exec.Cmd

@@ -265,4 +265,35 @@ func twoNodes(t *testing.T, w *world) {
 	if header["kid"] != again["kid"] {
 		t.Errorf("%v, %v", header, again)
 	}
+	rotation(t, w, other)
+}
+
+// rotation: the next key signs on both nodes at the same instant, announced before, and what the old one signed is good until it expires.
+func rotation(t *testing.T, w, other *world) {
+	both := func(d time.Duration) { w.pass(d); other.pass(d) }
+	kid := func(s opened) string {
+		header, _ := parts(t, s.access)
+		return text(t, header, "kid")
+	}
+	both(w.start.Add(168*time.Hour - 2*time.Minute).Sub(w.now()))
+	before := w.open(t, "rotation")
+	if at := kid(other.open(t, "rotation")); at != kid(before) {
+		t.Fatalf("two keys at once: %s, %s", at, kid(before))
+	}
+	announced := w.node.call(t, tell{method: "GET", path: w.home + "/supertokens/.well-known/jwks.json"}).text
+	both(4 * time.Minute)
+	a, b := w.open(t, "rotation"), other.open(t, "rotation")
+	if kid(a) == kid(before) || kid(a) != kid(b) || !strings.Contains(announced, kid(a)) {
+		t.Errorf("before %s, after %s and %s, announced %v", kid(before), kid(a), kid(b), strings.Contains(announced, kid(a)))
+	}
+	for _, node := range []*world{w, other} {
+		for _, s := range []opened{before, a, b} {
+			status(t, node.verify(t, s.access, true), "OK")
+		}
+	}
+	service := w.asked(t, "POST", "/recipe/jwt", vending(object{"source": "microservice"}))
+	header, _ := parts(t, text(t, service, "jwt"))
+	if !strings.Contains(announced, text(t, header, "kid")) {
+		t.Error("the static key changed")
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/revocation"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
@@ -26,6 +27,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/loginapi"
+	"github.com/gatehouse-auth/gatehouse/internal/web/oauthapi"
 	"github.com/gatehouse-auth/gatehouse/internal/web/view"
 )
 
@@ -55,6 +57,7 @@ type building struct {
 	passwords *credential.Passwords
 	logins    *login.Service
 	mail      *delivery.Worker
+	feed      *revocation.Feed
 	values    ephemeral.Values
 	limits    ephemeral.Limiter
 	kept      ephemeral.Values // what keeps values or limits here or in the store, and wants sweeping
@@ -76,7 +79,7 @@ func open(ctx context.Context, s site) (*building, error) {
 	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	storeCfg := sqlstore.Config{Own: true, Log: s.log}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log, Revoked: b.revoked}
 	if b.traces != nil {
 		storeCfg.Span = b.traces.storeSpan
 	}
@@ -158,6 +161,15 @@ func (b *building) wrote() {
 	b.bus.Publish(ephemeral.TopicOutbox)
 }
 
+// revoked tells every node's followers that something was revoked, this one's at once.
+func (b *building) revoked() {
+	if b.feed == nil { // still starting
+		return
+	}
+	b.feed.Wake()
+	b.bus.Publish(ephemeral.TopicRevocations)
+}
+
 // woken is what the bus calls.
 func (b *building) woken(topic string) {
 	switch topic {
@@ -165,6 +177,8 @@ func (b *building) woken(topic string) {
 		b.mail.Wake()
 	case ephemeral.TopicTenants:
 		b.directory.Wake()
+	case ephemeral.TopicRevocations:
+		b.feed.Wake()
 	}
 }
 
@@ -179,6 +193,9 @@ func (b *building) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
 	}
+	b.feed = revocation.New(revocation.Config{
+		Store: b.store.Revocations(), Signer: b.tokens, Directory: b.directory, Now: time.Now, Log: log,
+	})
 	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
@@ -204,14 +221,22 @@ func (b *building) openFaces() (err error) {
 	if b.hall, err = web.New(hallCfg); err != nil {
 		return err
 	}
+	serviceKeys := servicekey.NewService(b.store.ServiceKeys(), b.site.log)
 	api, err := loginapi.New(loginapi.Config{
 		Logins: countedLogins{b.logins, b.outcomes}, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: countedSessions{b.sessions, b.outcomes},
-		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Version: versionText(),
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: serviceKeys, Version: versionText(),
 	})
 	if err != nil {
 		return err
 	}
 	if err := b.hall.Mount(api.Routes()); err != nil {
+		return err
+	}
+	oauth, err := oauthapi.New(oauthapi.Config{Feed: b.feed, ServiceKeys: serviceKeys, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	if err := b.hall.Mount(oauth.Routes()); err != nil {
 		return err
 	}
 	routes, err := b.pageRoutes()

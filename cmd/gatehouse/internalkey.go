@@ -27,7 +27,7 @@ type internalKeyCreateCmd struct {
 	opsFlags
 	Tenant string   `help:"Tenant (slug or id); needed when there are several."`
 	Name   string   `required:"" help:"Name of the service, for people."`
-	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke. Several with commas."`
+	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke, revocations:read. Several with commas."`
 }
 
 // internalKeyLine is one key of the list.

@@ -21,10 +21,11 @@ const (
 	ScopeVerify = "tokens:verify"   // ask whether a token is good
 	ScopeUsers  = "users:read"      // read a user
 	ScopeRevoke = "sessions:revoke" // end sessions
+	ScopeFeed   = "revocations:read" // follow the revocation feed
 )
 
 // Scopes lists every scope.
-func Scopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke} }
+func Scopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeFeed} }
 
 const (
 	prefix   = "gk_" // so that secret scanners know one

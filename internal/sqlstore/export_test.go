@@ -91,5 +91,5 @@ func (t Tx) HalfEnd(tenantID, id string, at time.Time) error {
 
 // HalfRevoke is the inside of session.Store.Revoke by user.
 func (t Tx) HalfRevoke(tenantID, userID string, at time.Time) error {
-	return endUser(t.q, tenantID, userID, "test", at, audit.Record{})
+	return endUser(t.q, fallen{tenantID, userID, 1}, "test", at, audit.Record{})
 }

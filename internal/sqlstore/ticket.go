@@ -116,7 +116,7 @@ func resetKnown(q queryer, r login.ResetSpend, rec audit.Record) error {
 	if err := dropPending(q, t.TenantID, t.Email, t.UserID); err != nil {
 		return err
 	}
-	return endUser(q, t.TenantID, t.UserID, "password_reset", r.At, rec)
+	return endUser(q, fallen{t.TenantID, t.UserID, epoch}, "password_reset", r.At, rec)
 }
 
 // resetNewcomer makes the user that attempts never became. Nothing is taken from the attempts: a stranger may have planted them.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/revocation"
 )
 
 const (
@@ -12,8 +14,6 @@ const (
 	// deadKept is how long an ended session stays known, so that a late replay is answered with its reason and not as unknown.
 	deadKept   = 30 * 24 * time.Hour
 	purgeBatch = 500
-	// feedMargin is kept beyond the death of the last token: verifiers allow for clocks that differ.
-	feedMargin = 10 * time.Minute
 )
 
 // startWorkers runs what works in the background until ctx ends; the channel closes when all have ended.
@@ -63,7 +63,7 @@ func (j *janitor) round(ctx context.Context) {
 		if _, err := j.b.store.Sessions().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
 			j.complain(ctx, "ended sessions", err)
 		}
-		if _, err := j.b.store.Revocations().Purge(ctx, t.ID, t.At(wall).Add(-feedMargin), purgeBatch); err != nil {
+		if _, err := j.b.store.Revocations().Purge(ctx, t.ID, t.At(wall).Add(-revocation.Margin), purgeBatch); err != nil {
 			j.complain(ctx, "revocations of dead tokens", err)
 		}
 	}

@@ -18,6 +18,9 @@ const batchEntries = 500
 // batchLife is how long a batch may be under way. Followers refuse older ones, so that nobody can play them an old feed.
 const batchLife = 30 * time.Second
 
+// Margin is how long after the last affected token's death an entry is still told: verifiers allow for clocks that differ.
+const Margin = 5 * time.Minute
+
 // Batch is one signed piece of a feed. It says everything that is relevant about the numbers From < n <= To; the next one continues at To.
 // One without entries is a sign of life: up to To nothing is missing.
 type Batch struct {
@@ -93,7 +96,7 @@ func ceil(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 // span signs everything relevant after < n <= head.Seq, at least one batch.
 func (f *Feed) span(ctx context.Context, t *tenant.Tenant, head Head, after int64) ([]Batch, error) {
 	var out []Batch
-	at := t.At(f.cfg.Now())
+	at := t.At(f.cfg.Now()).Add(-Margin)
 	for {
 		page, err := f.cfg.Store.Page(ctx, Span{TenantID: t.ID, After: after, UpTo: head.Seq, At: at}, batchEntries)
 		if err != nil {

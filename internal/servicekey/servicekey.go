@@ -18,9 +18,9 @@ import (
 
 // The scopes. A key may do what its scopes name and nothing else.
 const (
-	ScopeVerify = "tokens:verify"   // ask whether a token is good
-	ScopeUsers  = "users:read"      // read a user
-	ScopeRevoke = "sessions:revoke" // end sessions
+	ScopeVerify = "tokens:verify"    // ask whether a token is good
+	ScopeUsers  = "users:read"       // read a user
+	ScopeRevoke = "sessions:revoke"  // end sessions
 	ScopeFeed   = "revocations:read" // follow the revocation feed
 )
 

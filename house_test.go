@@ -169,14 +169,14 @@ var laws = []struct {
 	rooms   *regexp.Regexp
 	why     string
 }{
-	{re(`^net/http(/.*)?$`), re(`^(internal/web(/.*)?|internal/fetch|internal/drill|internal/testbed(/.*)?|bench|cmd/.*)$`),
+	{re(`^net/http(/.*)?$`), re(`^(internal/web(/.*)?|internal/fetch|internal/drill|internal/testbed(/.*)?|resource|bench|cmd/.*)$`),
 		"servers stand in web and cmd, and the only way out is fetch"},
 	{re(`^(database/sql|github\.com/jackc/pgx/.*|modernc\.org/sqlite|github\.com/pressly/goose/.*)$`), re(`^(internal/(sqlstore|testbed)|bench)$`),
 		"a database handle outside sqlstore escapes its transactions and its suite"},
 	{re(`^github\.com/redis/.*`), re(`^internal/ephemeral$`), "Redis holds what expires, and every verb on it is one script"},
 	{re(`^github\.com/aws/.*`), re(`^(internal/secretref|cmd/gatehouse)$`), "secrets come by reference, and nobody but the wiring knows from where"},
 	{re(`^crypto/rand$`), re(`^(internal/(secret|jose)|bench)$`), "randomness drawn in one place is randomness that can be reviewed"},
-	{re(`^math/rand(/v2)?$`), re(`^internal/(delivery|sqlstore|storetest/sessionmachine)$`),
+	{re(`^math/rand(/v2)?$`), re(`^(internal/(delivery|sqlstore|storetest/sessionmachine)|resource)$`),
 		"it is predictable: good for spreading retries, and for nothing else"},
 	{re(`^github\.com/golang-jwt/.*|^github\.com/go-jose/.*`), re(`^internal/jose$`),
 		"one strict wrapper signs and verifies"},
@@ -206,7 +206,7 @@ func TestLawsOfImports(t *testing.T) {
 // TestLawOfTime: below the hallway the instant is data, so that rules can be tested at any instant and tenants can have clocks of their own.
 func TestLawOfTime(t *testing.T) {
 	fset, files := house(t)
-	rooms := re(`^(internal/web|internal/testbed(/.*)?|bench|cmd/.*)$`)
+	rooms := re(`^(internal/web|internal/testbed(/.*)?|resource|bench|cmd/.*)$`)
 	for _, s := range files {
 		if s.test || rooms.MatchString(s.room) {
 			continue

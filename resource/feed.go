@@ -49,7 +49,7 @@ type FeedConfig struct {
 	Issuer  string        // exact iss of the tokens
 	URL     string        // of the feed; Issuer + "/oauth2/revocations" when empty
 	JWKSURL string        // of the issuer's keys; Issuer + "/.well-known/jwks.json" when empty
-	Keys    []byte        // a JWKS to use instead of JWKSURL; the feed is then lost when the issuer takes a new key
+	Keys    []byte        // keys to begin with, before JWKSURL is read
 	HTTP    *http.Client  // its Timeout does not bind the stream
 	APIKey  func() string // an internal key of the issuer with the scope revocations:read, and tokens:verify for ModeIntrospect
 	Lost    Mode
@@ -107,14 +107,14 @@ type Feed struct {
 	running  atomic.Bool
 	sweep    sync.Mutex // held by who writes to the set
 
-	keys   feedKeys
+	keys   *keyring
 	asking introspection
 	place  place // Run's own
 
 	stats feedStats
 }
 
-// NewFeed makes a Feed; nothing is asked before Run.
+// NewFeed makes a Feed. It begins to fetch the issuer's keys and waits for nothing; Run does the rest.
 func NewFeed(cfg FeedConfig) (*Feed, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
@@ -122,7 +122,7 @@ func NewFeed(cfg FeedConfig) (*Feed, error) {
 	}
 	f := &Feed{cfg: cfg, base: time.Now(), ready: make(chan struct{})}
 	f.set.Store(newSet())
-	if err := f.keys.begin(cfg); err != nil {
+	if f.keys, err = newKeyring(Config{JWKSURL: cfg.JWKSURL, Keys: cfg.Keys, HTTP: cfg.HTTP, Now: cfg.Now, StaleFor: defaultStale}); err != nil {
 		return nil, err
 	}
 	f.asking.begin(cfg)
@@ -144,8 +144,14 @@ func (f *Feed) live() bool { return int64(time.Since(f.base)) < f.deadline.Load(
 
 // The refusals.
 var (
-	errRevoked  = &Error{Status: http.StatusUnauthorized, Code: "invalid_token", Reason: "revoked"}
-	errFeedLost = &Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Reason: "revocations_unknown"}
+	errRevoked  = &Error{Status: http.StatusUnauthorized, Code: codeToken, Reason: ReasonRevoked}
+	errFeedLost = &Error{Status: http.StatusServiceUnavailable, Reason: ReasonFeedLost}
+)
+
+// Reasons of refusals by a Feed.
+const (
+	ReasonRevoked  = "token_revoked"
+	ReasonFeedLost = "revocations_unknown" // whether the token was revoked is not known
 )
 
 // admit says whether a token whose signature and claims are right may pass. A nil Feed lets all pass. While the feed is live it allocates

@@ -34,7 +34,7 @@ var errBatch = errors.New("a batch of the feed has the wrong form")
 // make, change nor keep one.
 func (f *Feed) open(ctx context.Context, raw string) (*batch, error) {
 	rules := jose.Rules{Types: kind.Revocations.Types, Issuer: f.cfg.Issuer, Leeway: f.cfg.Skew, MaxSize: maxBatch}
-	tok, err := f.keys.verify(ctx, rules, raw)
+	tok, err := f.verify(ctx, rules, raw)
 	if err != nil {
 		return nil, cause(err)
 	}
@@ -55,6 +55,24 @@ func (f *Feed) open(ctx context.Context, raw string) (*batch, error) {
 		return nil, errBatch
 	}
 	return b, nil
+}
+
+// verify reads the issuer's keys again when the batch names one that is not known.
+func (f *Feed) verify(ctx context.Context, rules jose.Rules, raw string) (*jose.Token, error) {
+	now := f.cfg.Now()
+	keys, err := f.keys.usable(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := jose.Verify(rules, keys.keys, raw, now)
+	if !errors.Is(err, jose.ErrUnknownKey) {
+		return tok, err
+	}
+	newer, fetchErr := f.keys.newer(ctx, now, keys)
+	if newer == nil || fetchErr != nil {
+		return nil, errors.Join(err, fetchErr)
+	}
+	return jose.Verify(rules, newer.keys, raw, now)
 }
 
 // cause shows the inner reason of a refusal: the outer text says only that a token is not valid.

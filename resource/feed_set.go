@@ -42,8 +42,8 @@ type table struct {
 	hashes []atomic.Uint64 // 0 is free
 	refs   []atomic.Uint32 // chunk and offset of the record; written before its hash
 	chunks atomic.Pointer[[][]byte]
-	used   int // slots taken
-	filled int // bytes of the last chunk
+	used   atomic.Int64 // slots taken; written by the writer alone
+	filled int          // bytes of the last chunk
 }
 
 // A record is: kind and form (1), length (2), until (4), number (8, of subjects and clients alone), id. A UUID takes 16 bytes.
@@ -79,7 +79,7 @@ func (s *set) hash(k target, id string) uint64 {
 // find gives the number of an entry. It allocates nothing.
 func (s *set) find(k target, id string) (number int64, ok bool) {
 	t := s.table.Load()
-	if id == "" || t.used == 0 {
+	if id == "" {
 		return 0, false
 	}
 	_, rec := t.seek(s.hash(k, id), k, id)
@@ -121,13 +121,13 @@ func (s *set) add(n news) {
 		}
 		return
 	}
-	if (t.used+1)*4 > len(t.hashes)*3 {
+	if (int(t.used.Load())+1)*4 > len(t.hashes)*3 {
 		t = s.rebuild(t, 0)
 		slot, _ = t.seek(h, n.kind, n.id)
 	}
 	t.refs[slot].Store(t.write(n))
 	t.hashes[slot].Store(h)
-	t.used++
+	t.used.Add(1)
 }
 
 // rebuild makes the table anew without what was to be forgotten before the instant, in seconds, with room to grow.
@@ -149,7 +149,7 @@ func (s *set) rebuild(old *table, before int64) *table {
 		}
 		next.refs[i].Store(next.put(rec))
 		next.hashes[i].Store(h)
-		next.used++
+		next.used.Add(1)
 	})
 	s.table.Store(next)
 	return next
@@ -177,7 +177,7 @@ func (s *set) forget(before time.Time) {
 			dead++
 		}
 	})
-	if dead > t.used/8 {
+	if dead > int(t.used.Load())/8 {
 		s.rebuild(t, second)
 	}
 }
@@ -185,7 +185,7 @@ func (s *set) forget(before time.Time) {
 // size gives entries and bytes.
 func (s *set) size() (entries, bytes int) {
 	t := s.table.Load()
-	return t.used, len(t.hashes)*12 + len(*t.chunks.Load())*chunkSize
+	return int(t.used.Load()), len(t.hashes)*12 + len(*t.chunks.Load())*chunkSize
 }
 
 // write lays a record down.

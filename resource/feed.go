@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +52,8 @@ type FeedConfig struct {
 	HTTP    *http.Client  // its Timeout does not bind the stream
 	APIKey  func() string // an internal key of the issuer with the scope revocations:read, and tokens:verify for ModeIntrospect
 	Lost    Mode
+	// AllowHTTP lets the URLs be plain http: whoever can read that connection has the key.
+	AllowHTTP bool
 	// VerifyURL is asked in ModeIntrospect; "/internal/token/verify" beside URL when empty.
 	VerifyURL string
 	Skew      time.Duration    // how far the issuer's clock may differ; 30 s when 0
@@ -78,8 +79,8 @@ func (c FeedConfig) filled() (FeedConfig, error) {
 		c.VerifyURL = strings.TrimSuffix(c.URL, "/oauth2/revocations") + "/internal/token/verify"
 	}
 	for _, u := range []string{c.URL, c.JWKSURL, c.VerifyURL} {
-		if p, err := url.Parse(u); err != nil || p.Host == "" || p.Scheme != "https" && p.Scheme != "http" {
-			return c, fmt.Errorf("resource: %q is no URL of a feed", u)
+		if !(Config{JWKSURL: u, AllowHTTP: c.AllowHTTP}).keysURL() {
+			return c, fmt.Errorf("resource: %q is not an https URL (http is for loopback hosts, or AllowHTTP)", u)
 		}
 	}
 	if c.Skew == 0 {

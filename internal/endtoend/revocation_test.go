@@ -73,6 +73,8 @@ const (
 // newGuest starts one that reaches the issuer at base, and waits until it is whole.
 func newGuest(t *testing.T, s *server.Server, base string, mode resource.Mode, change ...func(*resource.FeedConfig)) *guest {
 	t.Helper()
+	// A verifier that has just looked does not look again for a kid at once: let the first keys be there.
+	until(t, 30*time.Second, "the signing keys are there", func() bool { return rotating(jwks(t.Context(), t, s)) > 0 })
 	g := &guest{}
 	cfg := resource.FeedConfig{
 		Issuer: "example", URL: base + feedPath, JWKSURL: base + "/.well-known/jwks.json", HTTP: &http.Client{Transport: g, Timeout: 10 * time.Second},
@@ -286,6 +288,7 @@ func TestFeedResumes(t *testing.T) {
 		g := newGuest(t, s, w.URL(), resource.ModeRefuse)
 		logout := func(s *server.Server) string {
 			t.Helper()
+			p.Target = &s.Target
 			access, _ := bearer(ctx, t, p)
 			accepted(t, access, g)
 			r, err := s.Logout(ctx, access)

@@ -63,7 +63,7 @@ func (j *janitor) round(ctx context.Context) {
 		if _, err := j.b.store.Sessions().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
 			j.complain(ctx, "ended sessions", err)
 		}
-		if _, err := j.b.store.Revocations().Purge(ctx, t.ID, t.At(wall).Add(-revocation.Margin), purgeBatch); err != nil {
+		if _, err := j.b.store.Revocations().Purge(ctx, t.ID, t.At(wall).Add(-revocation.Margin)); err != nil {
 			j.complain(ctx, "revocations of dead tokens", err)
 		}
 	}

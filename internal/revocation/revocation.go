@@ -37,8 +37,8 @@ type Store interface {
 	Head(ctx context.Context, tenantID string) (Head, error)
 	// Page gives the first entries of a span, at most limit, in order.
 	Page(ctx context.Context, span Span, limit int) ([]Entry, error)
-	// Purge deletes at most limit entries that are no longer relevant at the instant and gives how many went.
-	Purge(ctx context.Context, tenantID string, at time.Time, limit int) (int, error)
+	// Purge deletes entries that were relevant only before the instant and gives how many went.
+	Purge(ctx context.Context, tenantID string, at time.Time) (int, error)
 }
 
 // Signer signs what followers are sent (token.Service).

@@ -18,8 +18,6 @@ var (
 		COALESCE((SELECT seq FROM revocation_counter WHERE tenant_id = $1), 0)`))
 	feedPage = hot(both(`SELECT seq, kind, target, epoch, at, reason, until FROM revocation
 		WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 AND until > $4 ORDER BY seq LIMIT $5`))
-	feedPurge = hot(both(`DELETE FROM revocation WHERE tenant_id = $1 AND seq IN
-		(SELECT seq FROM revocation WHERE tenant_id || '' = $1 AND until < $2 ORDER BY until LIMIT $3)`))
 )
 
 // Head names stream and newest entry. What is counted is committed: the counter's row and the entries are written together.
@@ -48,6 +46,6 @@ func (s revocations) Page(ctx context.Context, span revocation.Span, limit int) 
 }
 
 // Purge deletes entries that name only dead tokens.
-func (s revocations) Purge(ctx context.Context, tenantID string, at time.Time, limit int) (int, error) {
-	return purge(ctx, s.e, feedPurge, tenantID, micros(at), int64(limit))
+func (s revocations) Purge(ctx context.Context, tenantID string, at time.Time) (int, error) {
+	return purge(ctx, s.e, revocationRetire, tenantID, micros(at))
 }

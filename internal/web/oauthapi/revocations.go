@@ -37,6 +37,9 @@ func (a *API) revocations(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if x.R.Method == http.MethodHead { // it has no body to wait for
+		return x.NoContent()
+	}
 	f, err := a.cfg.Feed.Follow(x.R.Context(), x.Tenant, from)
 	if errors.Is(err, revocation.ErrEnded) {
 		return fault.Wrap(fault.Unavailable, fault.ReasonUnavailable, "the feed begins anew; come back", err).After(time.Second)

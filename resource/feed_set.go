@@ -258,7 +258,7 @@ func uuid(s string) (u [16]byte, ok bool) {
 	}
 	n := 0
 	for i := 0; i < 36; i += 2 {
-		if s[i] == '-' {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
 			i++
 		}
 		hi, lo := nibble(s[i]), nibble(s[i+1])

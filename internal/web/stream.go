@@ -27,7 +27,9 @@ func (x *Exchange) Stream(contentType string, patient time.Duration) *Stream {
 	h["Content-Type"] = []string{contentType}
 	h["X-Accel-Buffering"] = []string{"no"} // else nginx keeps it until it is worth sending
 	x.W.WriteHeader(http.StatusOK)
-	return &Stream{x: x, control: http.NewResponseController(x.W), patient: patient}
+	s := &Stream{x: x, control: http.NewResponseController(x.W), patient: patient}
+	_ = s.Send() // the head goes out at once: whoever asked knows that it is heard; a fault shows again with the first part
+	return s
 }
 
 // Send writes the parts and pushes them out. An error means that the reader is gone or too slow, and ends the stream.

@@ -136,11 +136,10 @@ func poll(x *web.Exchange, f *revocation.Follower, from revocation.Head, wait ti
 		if err != nil {
 			break
 		}
+		out.Batches = []string{b.Text} // a later one says all that a sign of life said
 		if b.From != b.To || from.Stream == "" || b.From != from.Seq {
-			out.Batches = append(out.Batches, b.Text)
 			break
 		}
-		out.Batches = []string{b.Text} // of signs of life the newest says it all
 	}
 	return x.JSON(http.StatusOK, out)
 }

@@ -170,7 +170,7 @@ var laws = []struct {
 	why     string
 }{
 	{re(`^net/http(/.*)?$`), re(`^(internal/web(/.*)?|internal/fetch|internal/drill|internal/testbed(/.*)?|resource|bench|cmd/.*)$`),
-		"servers stand in web and cmd, and the only way out is fetch"},
+		"servers stand in web and cmd, and the only way out is fetch; public SDKs get their client from the caller"},
 	{re(`^(database/sql|github\.com/jackc/pgx/.*|modernc\.org/sqlite|github\.com/pressly/goose/.*)$`), re(`^(internal/(sqlstore|testbed)|bench)$`),
 		"a database handle outside sqlstore escapes its transactions and its suite"},
 	{re(`^github\.com/redis/.*`), re(`^internal/ephemeral$`), "Redis holds what expires, and every verb on it is one script"},

@@ -3,7 +3,6 @@ package resource
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -142,7 +141,7 @@ func parseKeys(data []byte) (jose.Keys, error) {
 	if isPEM(data) {
 		key, err := jose.ParsePEM(data)
 		if err != nil {
-			return nil, fmt.Errorf("resource: Keys: %s", err)
+			return nil, errors.New("resource: Keys: " + err.Error()) // not wrapped: its type is ours
 		}
 		return jose.Keys{"": key}, nil
 	}
@@ -151,7 +150,7 @@ func parseKeys(data []byte) (jose.Keys, error) {
 	}
 	keys, err := jose.ParseJWKS(data)
 	if err != nil {
-		return nil, fmt.Errorf("resource: Keys: %s", err)
+		return nil, errors.New("resource: Keys: " + err.Error()) // not wrapped: its type is ours
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("resource: Keys: no key for RS256, ES256 or EdDSA with a kid")

@@ -75,7 +75,7 @@ func (e *Error) Challenge(realm string) string {
 	return b.String()
 }
 
-func unauthorized(reason, detail string) *Error {
+func denied(reason, detail string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: codeToken, Reason: reason, detail: detail}
 }
 

@@ -129,9 +129,9 @@ func lacks(t *Token, needs []Need) *Error {
 func fromSource(t *Token, sources []string) *Error {
 	switch {
 	case t.Kind != KindService:
-		return unauthorized(ReasonKind, "not a service's token")
+		return denied(ReasonKind, "not a service's token")
 	case !slices.Contains(sources, t.Source):
-		return unauthorized(ReasonSource, "")
+		return denied(ReasonSource, "")
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (v *Verifier) user(r *http.Request) (*Token, *Error) {
 		return v.fromCookie(r)
 	}
 	if err == nil && t.Kind != KindUser {
-		return nil, unauthorized(ReasonKind, "not a user's token")
+		return nil, denied(ReasonKind, "not a user's token")
 	}
 	return t, err
 }
@@ -198,7 +198,7 @@ func (v *Verifier) fromCookie(r *http.Request) (*Token, *Error) {
 	}
 	t, err := v.verify(r.Context(), found[0].Value)
 	if err == nil && t.Kind != KindUser {
-		return nil, unauthorized(ReasonKind, "not a user's token")
+		return nil, denied(ReasonKind, "not a user's token")
 	}
 	return t, err
 }

@@ -18,7 +18,6 @@ type Verifier struct {
 	cache  *cache
 	csrf   *http.CrossOriginProtection
 	realm  string
-	early  time.Duration
 	opened jose.Rules // what every token must be before its kind is known
 }
 
@@ -68,17 +67,20 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*Token, *Error) {
 		return nil, missing()
 	}
 	if len(raw) > jose.DefaultMaxSize {
-		return nil, unauthorized(ReasonInvalid, "too long")
+		return nil, denied(ReasonInvalid, "too long")
 	}
 	e, refusal := v.accept(ctx, raw)
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := e.token // a copy: what a handler does to it is not seen by the next request
-	if err := v.cfg.Feed.admit(ctx, &t, raw); err != nil {
+	t := &e.token
+	if v.cache != nil { // a copy: what a handler does to it is not seen by the next request
+		t = new(e.token)
+	}
+	if err := v.cfg.Feed.admit(ctx, t, raw); err != nil {
 		return nil, asError(err)
 	}
-	return &t, nil
+	return t, nil
 }
 
 func (v *Verifier) accept(ctx context.Context, raw string) (*entry, *Error) {
@@ -108,10 +110,10 @@ func (v *Verifier) judge(ctx context.Context, raw string, now time.Time) (*entry
 	}
 	is := kindOf(tok)
 	if is == "" {
-		return nil, unauthorized(ReasonKind, "neither a user's nor a service's access token")
+		return nil, denied(ReasonKind, "neither a user's nor a service's access token")
 	}
 	if is == KindUser && static(key) { // who holds a static key makes services' tokens, and must not be able to make users
-		return nil, unauthorized(ReasonKind, "a user's token signed by a static key")
+		return nil, denied(ReasonKind, "a user's token signed by a static key")
 	}
 	if err := v.rules(is, tok).Judge(tok, now); err != nil {
 		refusal := refusalOf(err)
@@ -120,10 +122,10 @@ func (v *Verifier) judge(ctx context.Context, raw string, now time.Time) (*entry
 	}
 	t, err := newToken(is, tok)
 	if err != nil {
-		return nil, unauthorized(ReasonInvalid, err.Error())
+		return nil, denied(ReasonInvalid, err.Error())
 	}
 	if t.Thumbprint != "" && !v.cfg.AcceptBound {
-		return nil, unauthorized(ReasonProof, "the token is bound to a key")
+		return nil, denied(ReasonProof, "the token is bound to a key")
 	}
 	e := &entry{token: t, key: key, until: tok.ExpiresAt.Add(v.cfg.Leeway)}
 	for _, from := range []time.Time{tok.NotBefore, tok.IssuedAt} {
@@ -187,13 +189,13 @@ var reasons = []struct {
 func refusalOf(err error) *Error {
 	for _, r := range reasons {
 		if errors.Is(err, r.cause) {
-			return unauthorized(r.reason, r.cause.Error())
+			return denied(r.reason, r.cause.Error())
 		}
 	}
 	for _, cause := range []error{jose.ErrMalformed, jose.ErrHeader, jose.ErrWrongAlg, jose.ErrSignature, jose.ErrClaims} {
 		if errors.Is(err, cause) {
-			return unauthorized(ReasonInvalid, cause.Error())
+			return denied(ReasonInvalid, cause.Error())
 		}
 	}
-	return unauthorized(ReasonInvalid, "")
+	return denied(ReasonInvalid, "")
 }

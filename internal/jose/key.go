@@ -125,7 +125,7 @@ func bind(kid, alg string, key crypto.PublicKey) (*PublicKey, error) {
 	case RS256:
 		var k *rsa.PublicKey
 		if k, fits = key.(*rsa.PublicKey); fits {
-			fits = k.N.BitLen() >= minRSA && k.N.BitLen() <= maxRSA && k.E >= 3 && k.E&1 == 1
+			fits = k.N.BitLen() >= minRSA && k.N.BitLen() <= maxRSA && k.E >= 3 && k.E&1 == 1 && !roca(k.N)
 		}
 		p.method = jwt.SigningMethodRS256
 	case ES256:

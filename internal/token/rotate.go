@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -22,9 +21,6 @@ const (
 
 // settle is the least time before an advanced key signs: nodes learn of it by then.
 const settle = 2 * time.Second
-
-// staticLife is the longest life of a token that a static key signed.
-const staticLife = 100 * 365 * 24 * time.Hour
 
 // RotateSigning lets the next key of an algorithm sign as soon as every cached JWKS has it, and gives that key. A next key that was
 // announced long enough ago signs almost at once; where none is announced yet, one is made. Tokens of the key before stay good, because
@@ -76,11 +72,9 @@ func (s *Service) mintNext(ctx context.Context, call *audit.Call, t *tenant.Tena
 // signing key, the announced next one signs from now on. Sessions stay: their next refresh brings a token of another key.
 func (s *Service) WithdrawSigning(ctx context.Context, call *audit.Call, t *tenant.Tenant, kid string) error {
 	rec := actRecord(call, EventKeyWithdrawn, SigningKey{TenantID: t.ID, KID: kid})
-	until := call.At.Add(s.policy(t).Overlap)
-	if strings.HasPrefix(kid, "s-") { // a verifier may have it pinned, and its tokens live for up to a century
-		until = call.At.Add(staticLife)
-	}
-	rec.Revocations = []audit.Revocation{{TenantID: t.ID, Kind: "key", Target: kid, At: call.At, Reason: "key_withdrawn", Until: until}}
+	rec.Revocations = []audit.Revocation{{
+		TenantID: t.ID, Kind: "key", Target: kid, At: call.At, Reason: "key_withdrawn", Until: call.At.Add(s.policy(t).Overlap),
+	}}
 	if err := s.succeed(ctx, call, t, kid); err != nil {
 		return err
 	}

@@ -42,7 +42,9 @@ type Drill struct {
 func All() []Drill {
 	return []Drill{
 		{1, "stolen-refresh-token", []string{"reuse"}, stolenRefreshToken},
+		{1, "stolen-family-elsewhere", []string{"feed"}, stolenFamilyElsewhere},
 		{2, "stolen-access-token", []string{"live-check"}, stolenAccessToken},
+		{2, "stolen-access-token-elsewhere", []string{"feed"}, stolenTokenElsewhere},
 		{5, "refresh-race", []string{"same-successor"}, refreshRace},
 		{6, "refresh-against-revoke", []string{"revoke-guard"}, refreshAfterRevoke},
 		{7, "session-fixation", []string{"fresh-ids"}, sessionFixation},

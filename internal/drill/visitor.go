@@ -25,9 +25,11 @@ type Target struct {
 	TenantID string // test tenant
 	ClientID string // its demo client; "" for the default one
 	Strict   string // a client of the tenant with auto_register off, "" when there is none
-	Now      func() time.Time
-	Patience time.Duration // how long a mail may take; 5 s when zero
-	HTTP     *http.Client  // how to reach it; redirects must not be followed
+	// ServiceKey is an internal API key that may follow revocations.
+	ServiceKey string
+	Now        func() time.Time
+	Patience   time.Duration // how long a mail may take; 5 s when zero
+	HTTP       *http.Client  // how to reach it; redirects must not be followed
 }
 
 // Mail is one mail of the development mailbox.

@@ -74,7 +74,7 @@ const (
 func newGuest(t *testing.T, s *server.Server, base string, mode resource.Mode, change ...func(*resource.FeedConfig)) *guest {
 	t.Helper()
 	// A verifier that has just looked does not look again for a kid at once: let the first keys be there.
-	until(t, 30*time.Second, "the signing keys are there", func() bool { return rotating(jwks(t.Context(), t, s)) > 0 })
+	until(t, 30*time.Second, "the signing keys are there", func() bool { return len(kids(jwks(t.Context(), t, s), "d-")) >= 3 })
 	g := &guest{}
 	cfg := resource.FeedConfig{
 		Issuer: "example", URL: base + feedPath, JWKSURL: base + "/.well-known/jwks.json", HTTP: &http.Client{Transport: g, Timeout: 10 * time.Second},

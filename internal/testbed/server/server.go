@@ -177,7 +177,7 @@ func (s *Server) ready(line string, o Options) {
 		s.t.Fatalf("ready line %q: %v", line, err)
 	}
 	s.Target = drill.Target{
-		URL: r.URL, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict, Now: time.Now,
+		URL: r.URL, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict, ServiceKey: r.InternalKey, Now: time.Now,
 		HTTP: &http.Client{
 			Timeout:       30 * time.Second,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 128},

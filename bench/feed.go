@@ -43,8 +43,7 @@ type crowd struct {
 	stop    context.CancelFunc
 	readers []reader
 	asked   atomic.Int64 // about tokens
-	resumed atomic.Int64 // came with a number
-	came    atomic.Int64
+	anew    atomic.Int64 // came without a number
 }
 
 // RoundTrip counts what is asked.
@@ -53,9 +52,8 @@ func (c *crowd) RoundTrip(r *http.Request) (*http.Response, error) {
 	case strings.HasPrefix(r.URL.Path, "/internal/"):
 		c.asked.Add(1)
 	case r.URL.Path == "/oauth2/revocations":
-		c.came.Add(1)
-		if r.URL.Query().Get("stream") != "" {
-			c.resumed.Add(1)
+		if r.URL.Query().Get("stream") == "" {
+			c.anew.Add(1)
 		}
 	}
 	return http.DefaultTransport.RoundTrip(r)
@@ -279,7 +277,7 @@ func (c *crowd) restart(ctx context.Context) error {
 	if _, err := c.all(ctx, token, "", 5*time.Second); err != nil {
 		return err
 	}
-	c.resumed.Store(0)
+	c.anew.Store(0)
 	c.p.product.stop()
 	if err := c.p.startProduct(options{binary: c.p.product.cmd.Path}); err != nil {
 		return err
@@ -289,8 +287,8 @@ func (c *crowd) restart(ctx context.Context) error {
 	}
 	took, err := c.all(ctx, token, resource.ReasonRevoked, 10*time.Second)
 	if err == nil {
-		fmt.Printf("%-10s   %-28s all refuse what was revoked right after it %s later; %d resumed at their number\n", c.p.engine, "server restarted",
-			took.Round(time.Millisecond), c.resumed.Load())
+		fmt.Printf("%-10s   %-28s all refuse what was revoked right after it %s later; without a gap, %d of %d came without their number\n", c.p.engine,
+			"server restarted", took.Round(time.Millisecond), c.anew.Load(), len(c.readers))
 	}
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -56,6 +57,7 @@ type building struct {
 	sessions  *session.Service
 	passwords *credential.Passwords
 	logins    *login.Service
+	services  *servicetoken.Service
 	mail      *delivery.Worker
 	feed      *revocation.Feed
 	values    ephemeral.Values
@@ -197,6 +199,7 @@ func (b *building) wire() (err error) {
 		Store: b.store.Revocations(), Signer: b.tokens, Directory: b.directory, Now: time.Now, Log: log,
 	})
 	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
+	b.services = servicetoken.New(b.store.ServiceTokens(), b.tokens, b.directory)
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
 		Store: waking{b.store.Logins(), b.wrote}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
@@ -224,7 +227,8 @@ func (b *building) openFaces() (err error) {
 	serviceKeys := servicekey.NewService(b.store.ServiceKeys(), b.site.log)
 	api, err := loginapi.New(loginapi.Config{
 		Logins: countedLogins{b.logins, b.outcomes}, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: countedSessions{b.sessions, b.outcomes},
-		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: serviceKeys, Version: versionText(),
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: serviceKeys, ServiceTokens: b.services,
+		Version: versionText(),
 	})
 	if err != nil {
 		return err

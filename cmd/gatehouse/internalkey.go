@@ -27,7 +27,7 @@ type internalKeyCreateCmd struct {
 	opsFlags
 	Tenant string   `help:"Tenant (slug or id); needed when there are several."`
 	Name   string   `required:"" help:"Name of the service, for people."`
-	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke, revocations:read. Several with commas."`
+	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke, service-tokens:write, service-tokens:read, revocations:read. Several with commas."`
 }
 
 // internalKeyLine is one key of the list.
@@ -133,7 +133,7 @@ func (c *internalKeyRevokeCmd) Run(ctx context.Context, w world) error {
 const devServiceKeyFile = "internal-api.key"
 
 // ensureDevServiceKey gives the ready line an internal key that may do everything at its tenant, for tests and first tries; with dev only.
-// One that somebody revoked is replaced.
+// One that somebody revoked is replaced, and one of an older version that lacks a scope.
 func (b *building) ensureDevServiceKey(ctx context.Context) error {
 	t := b.directory.ByID(b.demo.tenantID)
 	if !b.site.dev || t == nil {
@@ -154,9 +154,13 @@ func (b *building) ensureDevServiceKey(ctx context.Context) error {
 		}
 		known, err := b.store.ServiceKeys().ByHash(ctx, t.ID, k.Hash)
 		switch {
-		case err == nil && known.Live():
+		case err == nil && known.Live() && len(known.Scopes) == len(k.Scopes):
 			return nil
 		case err == nil:
+			rec := servicekey.Trail(call, servicekey.EventRevoked, known.ID)
+			if err := b.store.ServiceKeys().Revoke(ctx, t.ID, known.ID, call.At, rec); err != nil {
+				return err
+			}
 			if err := os.Remove(path); err != nil {
 				return err
 			}

@@ -66,6 +66,9 @@ func (j *janitor) round(ctx context.Context) {
 		if _, err := j.b.store.Revocations().Purge(ctx, t.ID, t.At(wall).Add(-revocation.Margin)); err != nil {
 			j.complain(ctx, "revocations of dead tokens", err)
 		}
+		if _, err := j.b.services.Purge(ctx, t.ID, t.At(wall), purgeBatch); err != nil {
+			j.complain(ctx, "service tokens", err)
+		}
 	}
 	// One-time values live by tenants' clocks, which run ahead of the machine's if at all: nothing live is swept. Redis sweeps itself.
 	if _, err := j.b.kept.Sweep(ctx, wall); err != nil {

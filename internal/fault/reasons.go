@@ -32,6 +32,7 @@ const (
 	ReasonMissingToken       Reason = "missing_token"
 	ReasonInvalidToken       Reason = "invalid_token"
 	ReasonTokenExpired       Reason = "token_expired"
+	ReasonTokenRevoked       Reason = "token_revoked"
 	ReasonStepUpRequired     Reason = "step_up_required"
 	ReasonAdminKey           Reason = "invalid_admin_key"
 	ReasonInternalKey        Reason = "invalid_internal_key"

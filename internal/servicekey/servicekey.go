@@ -18,14 +18,16 @@ import (
 
 // The scopes. A key may do what its scopes name and nothing else.
 const (
-	ScopeVerify = "tokens:verify"    // ask whether a token is good
-	ScopeUsers  = "users:read"       // read a user
-	ScopeRevoke = "sessions:revoke"  // end sessions
-	ScopeFeed   = "revocations:read" // follow the revocation feed
+	ScopeVerify = "tokens:verify"        // ask whether a token is good
+	ScopeUsers  = "users:read"           // read a user
+	ScopeRevoke = "sessions:revoke"      // end sessions
+	ScopeFeed   = "revocations:read"     // follow the revocation feed
+	ScopeMint   = "service-tokens:write" // make and revoke tokens of services: as mighty as any service that heeds them
+	ScopeMinted = "service-tokens:read"  // list tokens of services
 )
 
 // Scopes lists every scope.
-func Scopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeFeed} }
+func Scopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeFeed, ScopeMint, ScopeMinted} }
 
 const (
 	prefix   = "gk_" // so that secret scanners know one

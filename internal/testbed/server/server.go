@@ -25,7 +25,6 @@ import (
 type Server struct {
 	drill.Target
 	Secret string // the demo client's
-	APIKey string // internal API key of the ready line
 	Data   string
 	Took   time.Duration // from exec to the ready line
 

@@ -27,7 +27,9 @@ const (
 )
 
 // Scopes lists every scope.
-func Scopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeFeed, ScopeMint, ScopeMinted} }
+func Scopes() []string {
+	return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeFeed, ScopeMint, ScopeMinted}
+}
 
 const (
 	prefix   = "gk_" // so that secret scanners know one

@@ -38,11 +38,14 @@ func failed(err error) error {
 	if errors.As(err, &ours) {
 		return err
 	}
-	var lite *sqlite.Error
+	var lite *liteError
+	var driver *sqlite.Error // of migrations
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &lite):
-		return fromSQLite(lite)
+		return fromSQLite(lite.code, err)
+	case errors.As(err, &driver):
+		return fromSQLite(driver.Code(), err)
 	case errors.As(err, &pg):
 		return fromPostgres(pg)
 	case unreachable(err):
@@ -59,8 +62,8 @@ func unreachable(err error) bool {
 		strings.Contains(err.Error(), "unexpected EOF") || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool")
 }
 
-func fromSQLite(err *sqlite.Error) error {
-	switch code := err.Code(); code {
+func fromSQLite(code int, err error) error {
+	switch code {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return fault.Wrap(fault.Conflict, fault.ReasonConflict, "somebody else holds it", err)
 	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:

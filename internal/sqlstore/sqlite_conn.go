@@ -1,15 +1,14 @@
 package sqlstore
 
 import (
-	"context"
-	"database/sql"
+	lite "modernc.org/sqlite/lib"
 )
 
-// liteConn is one SQLite connection with every statement it has met kept prepared. It is used by one goroutine at a time. The driver gets
-// no cancellable context: watching one costs a goroutine per statement, and a statement takes microseconds.
+// liteConn is one SQLite connection with every statement it has met kept prepared. It is used by one goroutine at a time. Nothing cancels a
+// statement: it takes microseconds.
 type liteConn struct {
-	conn  *sql.Conn
-	cache []*sql.Stmt // by stmt.number
+	h     *liteHandle
+	cache []uintptr // by stmt.number
 }
 
 var (
@@ -22,22 +21,23 @@ var (
 	undoText      = both(`ROLLBACK TO job`)
 )
 
-func (c *liteConn) prepared(s *stmt) (*sql.Stmt, error) {
+func (c *liteConn) prepared(s *stmt) (uintptr, error) {
 	if c.cache == nil {
-		c.cache = make([]*sql.Stmt, len(statements))
+		c.cache = make([]uintptr, len(statements))
 	}
-	if p := c.cache[s.number]; p != nil {
+	if p := c.cache[s.number]; p != 0 {
 		return p, nil
 	}
-	p, err := c.conn.PrepareContext(context.Background(), s.lite)
+	p, err := c.h.prepare(s.lite)
 	if err != nil {
-		return nil, failed(err)
+		return 0, failed(err)
 	}
 	c.cache[s.number] = p
 	return p, nil
 }
 
-func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
+// begin prepares s and binds args. Whoever gets a statement resets it: until then it may hold the database open.
+func (c *liteConn) begin(s *stmt, args []any) (uintptr, error) {
 	if err := clean(args); err != nil {
 		return 0, err
 	}
@@ -45,11 +45,16 @@ func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	res, err := p.ExecContext(context.Background(), args...)
+	return p, failed(c.h.bind(p, args))
+}
+
+func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
+	p, err := c.begin(s, args)
 	if err != nil {
-		return 0, failed(err)
+		return 0, err
 	}
-	n, err := res.RowsAffected()
+	n, err := c.h.finish(p)
+	c.h.reset(p)
 	return n, failed(err)
 }
 
@@ -58,52 +63,42 @@ func (c *liteConn) later(s *stmt, args ...any) error {
 	return err
 }
 
-func (c *liteConn) query(s *stmt, args in) (*sql.Rows, error) {
-	if err := clean(args); err != nil {
-		return nil, err
-	}
-	p, err := c.prepared(s)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := p.QueryContext(context.Background(), args...)
-	return rows, failed(err)
-}
-
 func (c *liteConn) row(s *stmt, args in, dest ...any) (bool, error) {
-	rows, err := c.query(s, args)
+	p, err := c.begin(s, args)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = rows.Close() }()
-	if !rows.Next() {
-		return false, failed(rows.Err())
+	found, err := c.h.step(p)
+	if found {
+		err = c.h.scan(p, dest)
 	}
-	if err := rows.Scan(dest...); err != nil {
-		return false, failed(err)
-	}
-	return true, failed(rows.Close())
+	c.h.reset(p)
+	return found && err == nil, failed(err)
 }
 
 func (c *liteConn) each(s *stmt, args in, fn func(scan scanner) error) error {
-	rows, err := c.query(s, args)
+	p, err := c.begin(s, args)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := fn(rows.Scan); err != nil {
+	defer c.h.reset(p) // fn may panic
+	scan := func(dest ...any) error { return c.h.scan(p, dest) }
+	for {
+		found, err := c.h.step(p)
+		if err != nil || !found {
+			return failed(err)
+		}
+		if err := fn(scan); err != nil {
 			return failed(err)
 		}
 	}
-	return failed(rows.Err())
 }
 
 func (c *liteConn) close() {
 	for _, p := range c.cache {
-		if p != nil {
-			_ = p.Close()
+		if p != 0 {
+			lite.Xsqlite3_finalize(c.h.tls, p)
 		}
 	}
-	_ = c.conn.Close()
+	c.h.close()
 }

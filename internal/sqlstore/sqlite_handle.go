@@ -54,6 +54,11 @@ func openHandle(path string) (*liteHandle, error) {
 		return nil, h.abandon(rc)
 	}
 	lite.Xsqlite3_extended_result_codes(h.tls, h.db, 1)
+	for _, what := range []int32{lite.SQLITE_DBCONFIG_DQS_DML, lite.SQLITE_DBCONFIG_DQS_DDL} { // "x" is a name, never a text
+		if rc := h.switchOff(what); rc != lite.SQLITE_OK {
+			return nil, h.abandon(rc)
+		}
+	}
 	for _, p := range pragmas {
 		if err := h.run("PRAGMA " + p); err != nil {
 			h.close()
@@ -61,6 +66,16 @@ func openHandle(path string) (*liteHandle, error) {
 		}
 	}
 	return h, nil
+}
+
+// switchOff turns an option of the connection off.
+func (h *liteHandle) switchOff(option int32) int32 {
+	list := libc.Xmalloc(h.tls, 2*8)
+	if list == 0 {
+		return lite.SQLITE_NOMEM
+	}
+	defer libc.Xfree(h.tls, list)
+	return lite.Xsqlite3_db_config(h.tls, h.db, option, libc.VaList(list, int32(0), uintptr(0)))
 }
 
 // abandon is how an open that failed ends.
@@ -201,8 +216,12 @@ func bit(b bool) int64 {
 	return 0
 }
 
-// maxArguments bounds the bytes of one statement's arguments, far above any that is bound.
-const maxArguments = 64 << 20
+// maxArguments bounds the bytes of one statement's arguments, far above any that is bound; an arena beyond maxKept is let go with the next
+// statement.
+const (
+	maxArguments = 64 << 20
+	maxKept      = 256 << 10
+)
 
 // room is the arena, made large enough for args.
 func (h *liteHandle) room(args []any) ([]byte, error) {
@@ -218,13 +237,13 @@ func (h *liteHandle) room(args []any) ([]byte, error) {
 	if need > maxArguments {
 		return nil, &liteError{code: lite.SQLITE_TOOBIG, text: "the arguments are too large"}
 	}
-	if need > h.size {
-		p := libc.Xmalloc(h.tls, libc.Tsize_t(2*need))
+	if want := max(arenaSize, 2*need); need > h.size || h.size > maxKept && want <= maxKept {
+		p := libc.Xmalloc(h.tls, libc.Tsize_t(want))
 		if p == 0 {
 			return nil, h.fail(lite.SQLITE_NOMEM)
 		}
 		libc.Xfree(h.tls, h.arena)
-		h.arena, h.size = p, 2*need
+		h.arena, h.size = p, want
 	}
 	return libc.GoBytes(h.arena, h.size), nil
 }

@@ -10,10 +10,10 @@ const gcPercent = 60
 
 // ballast is never written or read, so it takes no memory: it only counts. The live heap of a quiet server is a few MiB, and a percentage
 // of that alone would have the collector run every few hundred requests and take a tenth of the processor. With it a cycle begins after
-// about 20 MiB of garbage at the earliest, and large heaps are paced as without it.
+// about 15 MiB of garbage at the earliest, and large heaps are paced as without it.
 var ballast []byte
 
-const ballastSize = 32 << 20
+const ballastSize = 20 << 20
 
 // tuneMemory leaves the operator's own GOGC alone.
 func tuneMemory() {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
-	"github.com/gatehouse-auth/gatehouse/internal/token"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 // devIssuer stands in for an issuer that the file leaves out with --dev: the URL is only known once the port is.
@@ -55,7 +55,7 @@ func checkTenant(t *TenantConfig, at string, hasBase, dev bool, faults *faultLis
 			faults.add(join(where, f.Path), "%s", f.Message)
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Claims)) {
-			if token.Reserved(name) {
+			if kind.Reserved(name) {
 				faults.add(join(where, "claims."+name), "is a reserved claim")
 			}
 		}

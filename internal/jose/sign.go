@@ -14,12 +14,16 @@ type Stamp struct {
 }
 
 // NewStamp makes the header {"alg", "kid", "typ"} for a key and a type such as "at+jwt".
-func NewStamp(s Signer, typ string) (*Stamp, error) {
+func NewStamp(s Signer, typ string) (*Stamp, error) { return NewVersionStamp(s, typ, "") }
+
+// NewVersionStamp is NewStamp with a "version" header, by which SuperTokens' libraries tell session tokens from others.
+func NewVersionStamp(s Signer, typ, version string) (*Stamp, error) {
 	header, err := json.Marshal(struct {
-		Alg string `json:"alg"`
-		KID string `json:"kid"`
-		Typ string `json:"typ,omitempty"`
-	}{s.Alg(), s.KID(), typ})
+		Alg     string `json:"alg"`
+		KID     string `json:"kid"`
+		Typ     string `json:"typ,omitempty"`
+		Version string `json:"version,omitempty"`
+	}{s.Alg(), s.KID(), typ, version})
 	if err != nil {
 		return nil, err
 	}

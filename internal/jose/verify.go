@@ -33,13 +33,14 @@ const DefaultMaxSize = 8 << 10
 
 // Rules say which tokens are accepted. The zero value accepts none.
 type Rules struct {
-	Types    []string      // accepted typ headers in lower case without "application/"; a token without typ has type ""
-	Issuer   string        // exact; "" accepts none
-	Audience string        // must be among aud; "" is no demand
-	Leeway   time.Duration // for the difference of clocks: all three instants
-	EarlyBy  time.Duration // more of it for nbf and iat alone: another node's clock may be ahead, but no token should live longer
-	MaxSize  int           // bytes; DefaultMaxSize when 0
-	AnyAge   bool          // accept expired tokens too: for logout, which must work with them
+	Types     []string      // accepted typ headers in lower case without "application/"; a token without typ has type ""
+	Issuer    string        // exact; "" accepts none
+	AnyIssuer bool          // accept every issuer and none: for dialects whose callers write their own
+	Audience  string        // must be among aud; "" is no demand
+	Leeway    time.Duration // for the difference of clocks: all three instants
+	EarlyBy   time.Duration // more of it for nbf and iat alone: another node's clock may be ahead, but no token should live longer
+	MaxSize   int           // bytes; DefaultMaxSize when 0
+	AnyAge    bool          // accept expired tokens too: for logout, which must work with them
 }
 
 // Token is a verified token.
@@ -92,7 +93,7 @@ func Verify(r Rules, keys Keys, raw string, now time.Time) (*Token, error) {
 // judge checks the claims of a token whose signature is right. Age comes last, so that "expired" says that nothing else is wrong.
 func (r Rules) judge(t *Token, now time.Time) error {
 	switch {
-	case r.Issuer == "" || t.Issuer != r.Issuer:
+	case !r.AnyIssuer && (r.Issuer == "" || t.Issuer != r.Issuer):
 		return ErrIssuer
 	case r.Audience != "" && !slices.Contains(t.Audience, r.Audience):
 		return ErrAudience

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
-	"github.com/gatehouse-auth/gatehouse/internal/token"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 // extraClaims are the claims a client's settings add from what is known of the user. Reserved names are left out even when the data
@@ -29,7 +29,7 @@ func extraClaims(c *tenant.Client, h *Holder) map[string]any {
 }
 
 func putClaim(out map[string]any, name string, value any) {
-	if name != tenant.EveryClaim && value != nil && !token.Reserved(name) {
+	if name != tenant.EveryClaim && value != nil && !kind.Reserved(name) {
 		out[name] = value
 	}
 }

@@ -1,3 +1,6 @@
+// Package token owns the signed tokens of the product: what they carry (the table of kinds stands in package kind), and the life of the
+// keys that sign them (announce, sign, retire). It also fills the ring of symmetric keys from the store. It does not own sessions: whether
+// a token's holder is still welcome is decided elsewhere.
 package token
 
 import "time"

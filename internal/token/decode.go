@@ -5,6 +5,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 // readClaims turns a verified token into claims; false when a claim of ours has the wrong type.
@@ -60,7 +61,7 @@ func (c *AccessClaims) read(m strictjson.Member) (ok bool) {
 }
 
 func (c *AccessClaims) readExtra(m strictjson.Member) bool {
-	if Reserved(m.Name) {
+	if kind.Reserved(m.Name) {
 		return true // registered ones are read by jose, the rest judged by the Usage
 	}
 	var v any

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 // appendClaims writes the claims as a JSON object, by hand because every request pays for it.
@@ -52,7 +53,7 @@ func appendExtra(b []byte, extra map[string]any) ([]byte, error) {
 		return b, nil
 	}
 	for name := range extra {
-		if Reserved(name) {
+		if kind.Reserved(name) {
 			return b, fmt.Errorf("the claim %q is reserved", name)
 		}
 	}

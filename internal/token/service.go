@@ -129,7 +129,7 @@ func (s *Service) SignAccess(ctx context.Context, t *tenant.Tenant, alg string, 
 	if err := complete(t, &c); err != nil || !slices.Contains(jose.Algs(), alg) {
 		return "", fault.Wrap(fault.Internal, fault.ReasonInternal, "the token cannot be signed", errors.Join(err, errors.New("algorithm "+alg)))
 	}
-	key, err := s.await(ctx, t, alg, c.IssuedAt)
+	key, err := s.await(ctx, t, func(v *view) *held { return v.signer(alg, c.IssuedAt) })
 	if err != nil {
 		return "", err
 	}
@@ -165,17 +165,17 @@ func complete(t *tenant.Tenant, c *AccessClaims) error {
 	return nil
 }
 
-// await gives the signing key, waiting for the first one.
-func (s *Service) await(ctx context.Context, t *tenant.Tenant, alg string, at time.Time) (*held, error) {
+// await gives the key that choose takes from the tenant's keys, waiting for the first one.
+func (s *Service) await(ctx context.Context, t *tenant.Tenant, choose func(*view) *held) (*held, error) {
 	k := s.keys(t.ID)
-	if key := k.view.Load().signer(alg, at); key != nil {
+	if key := choose(k.view.Load()); key != nil {
 		return key, nil
 	}
 	k.waiting.Add(1)
 	defer k.waiting.Add(-1)
 	for {
 		changed := k.next()
-		if key := k.view.Load().signer(alg, at); key != nil {
+		if key := choose(k.view.Load()); key != nil {
 			return key, nil
 		}
 		s.nudge()

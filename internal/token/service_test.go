@@ -14,6 +14,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 func payload(t testing.TB, raw string) map[string]any {
@@ -183,8 +184,8 @@ func TestOtherTokensDoNotPass(t *testing.T) {
 	if c, err := s.VerifyAccessAnyAge(tn, old); err != nil || c.SessionID == "" {
 		t.Errorf("any age: %v", err)
 	}
-	for _, u := range Usages() {
-		if !slices.ContainsFunc([]Usage{UsageUser, UsageUserJWT}, func(o Usage) bool { return o.Name == u.Name }) && u.Fits(&jose.Token{Type: "at+jwt"}) {
+	for _, u := range kind.All() {
+		if !slices.ContainsFunc([]kind.Usage{kind.User, kind.UserJWT}, func(o kind.Usage) bool { return o.Name == u.Name }) && u.Fits(&jose.Token{Type: "at+jwt"}) {
 			t.Errorf("%s passes as at+jwt", u.Name)
 		}
 	}
@@ -302,7 +303,7 @@ func FuzzReadClaims(f *testing.F) {
 			return
 		}
 		for name := range c.Extra {
-			if Reserved(name) {
+			if kind.Reserved(name) {
 				t.Fatalf("%s read as an extra claim", name)
 			}
 		}
@@ -317,7 +318,7 @@ func FuzzReadClaims(f *testing.F) {
 
 func TestUsagesAreApart(t *testing.T) {
 	// A token that satisfies one kind and carries nothing but its needs satisfies no other kind that a user or a service could be taken for.
-	for _, a := range Usages() {
+	for _, a := range kind.All() {
 		tok := &jose.Token{Type: a.Types[0]}
 		for _, n := range a.Needs {
 			v := `"x"`
@@ -326,7 +327,7 @@ func TestUsagesAreApart(t *testing.T) {
 			}
 			tok.Claims = append(tok.Claims, member(n, v))
 		}
-		for _, b := range Usages() {
+		for _, b := range kind.All() {
 			if b.Name != a.Name && b.Fits(tok) {
 				t.Errorf("a %s token passes as %s", a.Name, b.Name)
 			}

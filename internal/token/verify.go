@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 // Limits of verification.
@@ -31,28 +32,41 @@ func (s *Service) VerifyAccessAnyAge(t *tenant.Tenant, raw string) (AccessClaims
 
 func (s *Service) verify(t *tenant.Tenant, raw string, at time.Time, anyAge bool) (AccessClaims, error) {
 	rules := jose.Rules{Types: accepted, Issuer: t.Issuer, EarlyBy: nodeSkew, AnyAge: anyAge}
-	v := s.peek(t.ID)
-	tok, err := jose.Verify(rules, v.userKeys(), raw, at)
-	if errors.Is(err, jose.ErrUnknownKey) && s.askStore(t, v) {
-		tok, err = jose.Verify(rules, s.peek(t.ID).userKeys(), raw, at)
-	}
+	tok, err := s.check(t, rules, raw, at, (*view).userKeys)
 	if err != nil {
 		return AccessClaims{}, err
 	}
 	c, ok := readClaims(tok)
-	if !ok || c.TenantID != t.ID || !UsageUser.Fits(tok) && !UsageUserJWT.Fits(tok) {
+	if !ok || c.TenantID != t.ID || !kind.User.Fits(tok) && !kind.UserJWT.Fits(tok) {
 		return AccessClaims{}, fault.Wrap(fault.Unauthenticated, fault.ReasonInvalidToken, "the token is not valid", jose.ErrType)
 	}
 	return c, nil
 }
 
-var accepted = []string{UsageUser.Types[0], UsageUserJWT.Types[0]}
+var accepted = []string{kind.User.Types[0], kind.UserJWT.Types[0]}
+
+// check verifies with the keys of the newest view, reading them again when the token names one that is not there.
+func (s *Service) check(t *tenant.Tenant, rules jose.Rules, raw string, at time.Time, keys func(*view) jose.Keys) (*jose.Token, error) {
+	v := s.peek(t.ID)
+	tok, err := jose.Verify(rules, keys(v), raw, at)
+	if errors.Is(err, jose.ErrUnknownKey) && s.askStore(t, v) {
+		tok, err = jose.Verify(rules, keys(s.peek(t.ID)), raw, at)
+	}
+	return tok, err
+}
 
 func (v *view) userKeys() jose.Keys {
 	if v == nil {
 		return nil
 	}
 	return v.user
+}
+
+func (v *view) everyKey() jose.Keys {
+	if v == nil {
+		return nil
+	}
+	return v.every
 }
 
 // askStore reads the tenant's keys again because a token names one that is not in seen: another node may just have made it. It reports

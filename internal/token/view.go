@@ -1,32 +1,38 @@
 package token
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
+	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 )
 
 // held is a key ready for use. Its private half is opened when it first signs: most keys only verify.
 type held struct {
 	row    SigningKey
 	public *jose.PublicKey
+	signer func() (jose.Signer, error)
 	stamp  func() (*jose.Stamp, error) // for user access tokens
 }
 
 // view is everything one tenant's requests need, replaced whole.
 type view struct {
-	rows  []SigningKey
-	plan  Plan
-	lanes map[string][]*held // rotating keys by algorithm, in the order of slots
-	user  jose.Keys          // published keys that may sign user tokens: never a static one
-	jwks  []byte             // nil before the first key
-	known map[string]*held
+	rows   []SigningKey
+	plan   Plan
+	lanes  map[string][]*held // rotating keys by algorithm, in the order of slots
+	static []*held            // static keys in the order of slots; the first one signs
+	user   jose.Keys          // published keys that may sign user tokens: never a static one
+	every  jose.Keys          // every published key: for kinds that a static key may sign
+	jwks   []byte             // nil before the first key
+	known  map[string]*held
 }
 
 // newView builds the view of rows; keys that old has open already are taken over. broken gets the keys that cannot be read.
 func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid string, err error)) *view {
-	v := &view{rows: rows, plan: plan, lanes: map[string][]*held{}, user: jose.Keys{}, known: map[string]*held{}}
+	v := &view{rows: rows, plan: plan, lanes: map[string][]*held{}, user: jose.Keys{}, every: jose.Keys{}, known: map[string]*held{}}
 	var jwks [][]byte
 	for _, row := range plan.Published {
 		k, err := hold(row, old, h)
@@ -35,11 +41,15 @@ func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid 
 			continue
 		}
 		v.known[row.KID] = k
+		v.every[row.KID] = k.public
 		jwks = append(jwks, row.PublicJWK)
 		if row.Kind == Rotating {
 			v.user[row.KID] = k.public
+		} else {
+			v.static = append(v.static, k)
 		}
 	}
+	slices.SortFunc(v.static, func(a, b *held) int { return cmp.Compare(a.row.Slot, b.row.Slot) })
 	for _, alg := range jose.Algs() {
 		for _, row := range lane(rows, alg) {
 			if k := v.known[row.KID]; k != nil {
@@ -56,7 +66,7 @@ func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid 
 func hold(row SigningKey, old *view, h Holder) (*held, error) {
 	if old != nil {
 		if k := old.known[row.KID]; k != nil {
-			return &held{row: row, public: k.public, stamp: k.stamp}, nil // the row may have moved
+			return &held{row: row, public: k.public, signer: k.signer, stamp: k.stamp}, nil // the row may have moved
 		}
 	}
 	public, err := jose.ParseJWK(row.PublicJWK)
@@ -67,12 +77,13 @@ func hold(row SigningKey, old *view, h Holder) (*held, error) {
 		return nil, jose.ErrKey
 	}
 	k := &held{row: row, public: public}
+	k.signer = sync.OnceValues(func() (jose.Signer, error) { return h.Handle(row) })
 	k.stamp = sync.OnceValues(func() (*jose.Stamp, error) {
-		signer, err := h.Handle(row)
+		signer, err := k.signer()
 		if err != nil {
 			return nil, err
 		}
-		return jose.NewStamp(signer, UsageUser.Types[0])
+		return jose.NewStamp(signer, kind.User.Types[0])
 	})
 	return k, nil
 }

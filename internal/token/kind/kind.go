@@ -1,7 +1,6 @@
-// Package token owns the signed tokens of the product: which kinds there are, what they carry, and the life of the keys that sign them
-// (announce, sign, retire). It also fills the ring of symmetric keys from the store. It does not own sessions: whether a token's holder
-// is still welcome is decided elsewhere.
-package token
+// Package kind owns the table of token kinds, which the server and the public verifier share, and the names of claims that only the signing
+// room writes. It does not own signing, keys, or what a kind may be used for.
+package kind
 
 import (
 	"slices"
@@ -21,17 +20,17 @@ type Usage struct {
 
 // The kinds.
 var (
-	UsageUser    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid"}, Bars: []string{"source", "sessionHandle"}}
-	UsageUserJWT = Usage{Name: "user", Types: []string{"jwt"}, Needs: []string{"sub", "tid", "tty"}, Bars: []string{"source", "sessionHandle"}} // tty is "at"
-	UsageID      = Usage{Name: "id", Types: []string{"jwt"}, Needs: []string{"sub"}, Bars: []string{"tty", "source", "sessionHandle", "ep"}}
-	UsageService = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "sessionHandle"}, Static: true}
-	UsageLogout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
-	UsageSuper   = Usage{Name: "supertokens", Types: []string{"jwt"}, Needs: []string{"sessionHandle"}, Bars: []string{"source", "tty"}, Static: true}
+	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid"}, Bars: []string{"source", "sessionHandle"}}
+	UserJWT = Usage{Name: "user", Types: []string{"jwt"}, Needs: []string{"sub", "tid", "tty"}, Bars: []string{"source", "sessionHandle"}} // tty is "at"
+	ID      = Usage{Name: "id", Types: []string{"jwt"}, Needs: []string{"sub"}, Bars: []string{"tty", "source", "sessionHandle", "ep"}}
+	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "sessionHandle"}, Static: true}
+	Logout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
+	Super   = Usage{Name: "supertokens", Types: []string{"jwt"}, Needs: []string{"sessionHandle"}, Bars: []string{"source", "tty"}, Static: true}
 )
 
-// Usages lists every kind.
-func Usages() []Usage {
-	return []Usage{UsageUser, UsageUserJWT, UsageID, UsageService, UsageLogout, UsageSuper}
+// All lists every kind.
+func All() []Usage {
+	return []Usage{User, UserJWT, ID, Service, Logout, Super}
 }
 
 // Fits reports whether a verified token is of this kind.

@@ -1,14 +1,14 @@
 package sqlstore
 
 import (
-	lite "modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
 )
 
 // liteConn is one SQLite connection with every statement it has met kept prepared. It is used by one goroutine at a time. Nothing cancels a
 // statement: it takes microseconds.
 type liteConn struct {
 	h     *liteHandle
-	cache []uintptr // by stmt.number
+	cache []*sqlite.Stmt // by stmt.number; the library's own is found by text
 }
 
 var (
@@ -21,31 +21,31 @@ var (
 	undoText      = both(`ROLLBACK TO job`)
 )
 
-func (c *liteConn) prepared(s *stmt) (uintptr, error) {
+func (c *liteConn) prepared(s *stmt) (*sqlite.Stmt, error) {
 	if c.cache == nil {
-		c.cache = make([]uintptr, len(statements))
+		c.cache = make([]*sqlite.Stmt, len(statements))
 	}
-	if p := c.cache[s.number]; p != 0 {
+	if p := c.cache[s.number]; p != nil {
 		return p, nil
 	}
 	p, err := c.h.prepare(s.lite)
 	if err != nil {
-		return 0, failed(err)
+		return nil, failed(err)
 	}
 	c.cache[s.number] = p
 	return p, nil
 }
 
 // begin prepares s and binds args. Whoever gets a statement resets it: until then it may hold the database open.
-func (c *liteConn) begin(s *stmt, args []any) (uintptr, error) {
+func (c *liteConn) begin(s *stmt, args []any) (*sqlite.Stmt, error) {
 	if err := clean(args); err != nil {
-		return 0, err
+		return nil, err
 	}
 	p, err := c.prepared(s)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return p, failed(c.h.bind(p, args))
+	return p, failed(bind(p, args))
 }
 
 func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
@@ -54,7 +54,7 @@ func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
 		return 0, err
 	}
 	n, err := c.h.finish(p)
-	c.h.reset(p)
+	reset(p)
 	return n, failed(err)
 }
 
@@ -68,11 +68,11 @@ func (c *liteConn) row(s *stmt, args in, dest ...any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	found, err := c.h.step(p)
+	found, err := step(p)
 	if found {
-		err = c.h.scan(p, dest)
+		err = scan(p, dest)
 	}
-	c.h.reset(p)
+	reset(p)
 	return found && err == nil, failed(err)
 }
 
@@ -81,24 +81,17 @@ func (c *liteConn) each(s *stmt, args in, fn func(scan scanner) error) error {
 	if err != nil {
 		return err
 	}
-	defer c.h.reset(p) // fn may panic
-	scan := func(dest ...any) error { return c.h.scan(p, dest) }
+	defer reset(p) // fn may panic
+	one := func(dest ...any) error { return scan(p, dest) }
 	for {
-		found, err := c.h.step(p)
+		found, err := step(p)
 		if err != nil || !found {
 			return failed(err)
 		}
-		if err := fn(scan); err != nil {
+		if err := fn(one); err != nil {
 			return failed(err)
 		}
 	}
 }
 
-func (c *liteConn) close() {
-	for _, p := range c.cache {
-		if p != 0 {
-			lite.Xsqlite3_finalize(c.h.tls, p)
-		}
-	}
-	c.h.close()
-}
+func (c *liteConn) close() { c.h.close() }

@@ -12,9 +12,12 @@ const (
 	ReasonOAuthDenied         Reason = "access_denied"             // RFC 6749 section 4.1.2.1
 	ReasonOAuthTarget         Reason = "invalid_target"            // RFC 8707 section 2
 	ReasonOAuthRequestURI     Reason = "invalid_request_uri"       // RFC 9101 section 6.2
-	ReasonOAuthLogin          Reason = "login_required"            // OpenID Connect Core section 3.1.2.6
-	ReasonOAuthConsent        Reason = "consent_required"          // OpenID Connect Core section 3.1.2.6
-	ReasonOAuthInteraction    Reason = "interaction_required"      // OpenID Connect Core section 3.1.2.6
+	ReasonOAuthObject         Reason = "request_not_supported"     // OpenID Connect Core section 3.1.2.6
+	ReasonOAuthRegistration   Reason = "registration_not_supported"
+	ReasonOAuthUnanswerable   Reason = "request_spent"        // an authorization request that was answered, is over, or began in another browser
+	ReasonOAuthLogin          Reason = "login_required"       // OpenID Connect Core section 3.1.2.6
+	ReasonOAuthConsent        Reason = "consent_required"     // OpenID Connect Core section 3.1.2.6
+	ReasonOAuthInteraction    Reason = "interaction_required" // OpenID Connect Core section 3.1.2.6
 	ReasonOAuthSelection      Reason = "account_selection_required"
 	ReasonOAuthRedirectURI    Reason = "invalid_redirect_uri"             // RFC 7591 section 3.2.2; also the page that never redirects
 	ReasonOAuthMetadata       Reason = "invalid_client_metadata"          // RFC 7591 section 3.2.2

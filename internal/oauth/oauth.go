@@ -29,6 +29,10 @@ type Params struct {
 	Resource            []string `json:"resource,omitempty"` // RFC 8707
 	DPoPKey             string   `json:"dpop_jkt,omitempty"` // RFC 9449 section 10
 	RequestURI          string   `json:"-"`                  // RFC 9126: then everything else comes from what was pushed
+	Pushed              bool     `json:"pushed,omitempty"`   // it came by RFC 9126
+
+	Unread      []string `json:"-"` // parameters given twice, too long or of the wrong type (ParseParams)
+	Unsupported []string `json:"-"` // "request", "registration": OpenID Connect Core sections 6.1 and 7.2.1
 }
 
 // Request is an authorization request under way: one row, bound to the browser that began it. Steps never call one another: each comes
@@ -36,7 +40,7 @@ type Params struct {
 type Request struct {
 	TenantID  string
 	ID        string // random, in the address of every step; worthless in another browser
-	Browser   string // Call.Browser of the browser that began it (login CSRF)
+	Browser   string // Call.Browser of the browser that began it (login CSRF); "" for one that was pushed and not taken up yet
 	Params    Params
 	CreatedAt time.Time
 	ExpiresAt time.Time

@@ -51,10 +51,11 @@ type Store interface {
 	Prove(ctx context.Context, from, to Session, rec audit.Record) (bool, error)
 	// Touch records coarse activity and the idle limit under the same guard without raising the version.
 	Touch(ctx context.Context, s Session, lastSeen, idle time.Time) (bool, error)
-	// Revoke ends the sign-on sessions that match and, in the same transaction, every live family with one of their ids, writing a
-	// revocation for each family beside rec. It gives every family ever opened under them that still stands in the store, ended before or
-	// now: back-channel logout must reach applications whose own session has run out.
-	Revoke(ctx context.Context, m Match, at time.Time, reason string, rec audit.Record) ([]session.Ended, error)
+	// Revoke ends the live sign-on sessions that match and, in the same transaction, every live family with one of their ids, writing a
+	// revocation for each family, and what e.Tell makes of them, beside rec. It gives every family ever opened under them that still
+	// stands in the store, ended before or now: back-channel logout must reach applications whose own session has run out. Ending what is
+	// already ended gives none; then only the events of rec are written.
+	Revoke(ctx context.Context, e End, rec audit.Record) ([]session.Ended, error)
 	// List gives a user's live sign-on sessions, newest first.
 	List(ctx context.Context, tenantID, userID string, at time.Time) ([]Session, error)
 	// Purge deletes up to limit sessions dead since before the instant.
@@ -67,4 +68,14 @@ type Match struct {
 	ID       string
 	UserID   string
 	Except   string // id that stays, with UserID
+}
+
+// End asks for the end of sign-on sessions.
+type End struct {
+	Match  Match
+	At     time.Time
+	Reason string
+	// Tell makes the messages that leave because of the families found (back-channel logout), so that they are written in the transaction
+	// that ends them and a crash loses none. It may be called more than once and must touch nothing. nil makes none.
+	Tell func([]session.Ended) ([]audit.Message, error)
 }

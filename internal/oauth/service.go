@@ -37,6 +37,7 @@ type Config struct {
 	SignOns   SignOns
 	Directory Directory
 	Tokens    TokenReader
+	Recorder  Recorder // may be nil
 	// ACRs are the authentication context classes that a login here can reach, weakest first. A request for another one is answered with
 	// what was reached: acr_values is a voluntary claim (OpenID Connect Core section 3.1.2.1).
 	ACRs []string

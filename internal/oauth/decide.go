@@ -58,7 +58,11 @@ func decide(f *facts) verdict {
 		}
 		return verdict{step: StepConsent, ask: ask}
 	}
-	return verdict{step: StepReply, granted: f.granted()}
+	granted := f.granted()
+	if len(granted) == 0 && len(f.request.Params.Scope) > 0 {
+		return failing(fault.ReasonOAuthDenied, "the person allowed nothing of it")
+	}
+	return verdict{step: StepReply, granted: granted}
 }
 
 func (f *facts) prompts(value string) bool { return slices.Contains(f.request.Params.Prompt, value) }
@@ -140,14 +144,18 @@ func within(part, whole []string) bool {
 	return !slices.ContainsFunc(part, func(s string) bool { return !slices.Contains(whole, s) })
 }
 
-// granted is what the code is good for: all that was asked, or what the person left of it.
+// granted is what the code is good for: all that was asked, or what the person left of it beside what they had allowed before.
 func (f *facts) granted() []string {
 	if !f.tied() || f.request.Consent == nil {
 		return f.request.Params.Scope
 	}
+	allowed := f.request.Consent
+	if f.client.Settings.OAuth.Consent == "once" && !f.prompts(PromptConsent) {
+		allowed = union(allowed, f.remembered.Scope)
+	}
 	var out []string
 	for _, s := range f.request.Params.Scope {
-		if slices.Contains(f.request.Consent, s) || slices.Contains(f.remembered.Scope, s) && !f.prompts(PromptConsent) && f.client.Settings.OAuth.Consent == "once" {
+		if slices.Contains(allowed, s) {
 			out = append(out, s)
 		}
 	}

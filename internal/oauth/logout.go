@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/url"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -44,16 +45,12 @@ func (s *Service) leaving(t *tenant.Tenant, req *LogoutRequest, hint hinted, kno
 		return nil, badRequest("a parameter is too long")
 	}
 	id := req.ClientID
-	if known {
-		for _, aud := range hint.clients {
-			if req.ClientID == "" || req.ClientID == aud {
-				id, known = aud, false
-				break
-			}
-		}
-		if known {
-			return nil, badRequest("client_id is not whom the ID token was given to")
-		}
+	switch {
+	case !known:
+	case id == "" && len(hint.clients) > 0:
+		id = hint.clients[0]
+	case !slices.Contains(hint.clients, id):
+		return nil, badRequest("client_id is not whom the ID token was given to")
 	}
 	if id == "" {
 		return nil, nil

@@ -68,20 +68,21 @@ func (s *Service) Choose(ctx context.Context, call *audit.Call, t *tenant.Tenant
 	})
 }
 
-// Allow notes the scopes that the person allows: of those asked for, and openid among them when it was asked for, because without it the
-// answer would be another one than the client expects.
+// Allow notes the scopes that the person allows, of those asked for. openid is not to be had apart: without it the client would get another
+// answer than it understands.
 func (s *Service) Allow(ctx context.Context, call *audit.Call, t *tenant.Tenant, id string, live *sso.Live, scopes []string) error {
 	if live == nil {
 		return over()
 	}
 	return s.step(ctx, call, t, id, live, func(r *Request) error {
-		asked := r.Params.Scope
-		if !within(scopes, asked) || len(scopes) == 0 && len(asked) > 0 ||
-			slices.Contains(asked, ScopeOpenID) && !slices.Contains(scopes, ScopeOpenID) {
+		if !within(scopes, r.Params.Scope) {
 			return invalid(fault.ReasonOAuthScope, "that was not asked for")
 		}
 		tie(r, live.Session.ID)
 		r.Consent = append([]string{}, scopes...)
+		if slices.Contains(r.Params.Scope, ScopeOpenID) {
+			r.Consent = union([]string{ScopeOpenID}, scopes)
+		}
 		return nil
 	})
 }

@@ -17,15 +17,18 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/loginapi"
+	"github.com/gatehouse-auth/gatehouse/internal/web/oauthapi"
 	"github.com/gatehouse-auth/gatehouse/internal/web/view"
 )
 
@@ -54,6 +57,8 @@ type building struct {
 	sessions  *session.Service
 	passwords *credential.Passwords
 	logins    *login.Service
+	signOns   *sso.Service
+	oauth     *oauth.Service
 	mail      *delivery.Worker
 	values    ephemeral.Values
 	limits    ephemeral.Limiter
@@ -187,6 +192,11 @@ func (b *building) wire() (err error) {
 		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,
 	})
+	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log})
+	b.oauth = oauth.New(oauth.Config{
+		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
+		Recorder: b.store.Sessions(), Log: log,
+	})
 	return b.openFaces()
 }
 
@@ -218,7 +228,14 @@ func (b *building) openFaces() (err error) {
 	if err != nil {
 		return err
 	}
-	return b.hall.Mount(routes)
+	if err := b.hall.Mount(routes); err != nil {
+		return err
+	}
+	face, err := oauthapi.New(oauthapi.Config{Front: b.oauth, SignOns: b.signOns})
+	if err != nil {
+		return err
+	}
+	return b.hall.Mount(face.Routes())
 }
 
 // alone reports whether this process is the only one on its store: a SQLite file has one server.

@@ -10,7 +10,9 @@ const (
 	sweepEvery = time.Minute
 	sweepFirst = 10 * time.Second // not while starting
 	// deadKept is how long an ended session stays known, so that a late replay is answered with its reason and not as unknown.
-	deadKept   = 30 * 24 * time.Hour
+	deadKept = 30 * 24 * time.Hour
+	// codeKept is how long a spent code stays known, so that a replay ends what the code gave.
+	codeKept   = 24 * time.Hour
 	purgeBatch = 500
 )
 
@@ -60,6 +62,12 @@ func (j *janitor) round(ctx context.Context) {
 	for _, t := range j.b.directory.All() {
 		if _, err := j.b.store.Sessions().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
 			j.complain(ctx, "ended sessions", err)
+		}
+		if _, err := j.b.store.SignOns().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
+			j.complain(ctx, "ended sign-on sessions", err)
+		}
+		if _, err := j.b.store.OAuthRequests().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
+			j.complain(ctx, "authorization requests and codes", err)
 		}
 	}
 	// One-time values live by tenants' clocks, which run ahead of the machine's if at all: nothing live is swept. Redis sweeps itself.

@@ -18,9 +18,11 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
@@ -37,6 +39,9 @@ type Rooms struct {
 	Credentials credential.Store
 	Outbox      delivery.Store
 	ServiceKeys servicekey.Store
+	SignOns     sso.Store
+	Requests    oauth.Requests
+	Codes       oauth.Codes
 	Trail       Trail
 }
 

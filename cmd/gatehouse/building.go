@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sso"
@@ -59,6 +60,7 @@ type building struct {
 	logins    *login.Service
 	signOns   *sso.Service
 	oauth     *oauth.Service
+	services  *servicetoken.Service
 	mail      *delivery.Worker
 	values    ephemeral.Values
 	limits    ephemeral.Limiter
@@ -123,7 +125,7 @@ func (b *building) furnish(ctx context.Context, masters secret.Masters) error {
 	if err := b.directory.Refresh(ctx); err != nil {
 		return err
 	}
-	if err := b.ensureDevServiceKey(ctx); err != nil {
+	if err := b.ensureDevServiceKeys(ctx); err != nil {
 		return err
 	}
 	if err := b.openEphemeral(ctx); err != nil {
@@ -185,6 +187,7 @@ func (b *building) wire() (err error) {
 		return fmt.Errorf("smtp: %w", err)
 	}
 	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
+	b.services = servicetoken.New(b.store.ServiceTokens(), b.tokens, b.directory)
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
 		Store: waking{b.store.Logins(), b.wrote}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
@@ -216,7 +219,8 @@ func (b *building) openFaces() (err error) {
 	}
 	api, err := loginapi.New(loginapi.Config{
 		Logins: countedLogins{b.logins, b.outcomes}, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: countedSessions{b.sessions, b.outcomes},
-		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Version: versionText(),
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), ServiceTokens: b.services,
+		Version: versionText(),
 	})
 	if err != nil {
 		return err
@@ -224,12 +228,14 @@ func (b *building) openFaces() (err error) {
 	if err := b.hall.Mount(api.Routes()); err != nil {
 		return err
 	}
-	routes, err := b.pageRoutes()
-	if err != nil {
-		return err
-	}
-	if err := b.hall.Mount(routes); err != nil {
-		return err
+	for _, face := range []func() ([]web.Route, error){b.pageRoutes, b.superRoutes} {
+		routes, err := face()
+		if err != nil {
+			return err
+		}
+		if err := b.hall.Mount(routes); err != nil {
+			return err
+		}
 	}
 	face, err := oauthapi.New(oauthapi.Config{Front: b.oauth, SignOns: b.signOns})
 	if err != nil {

@@ -22,6 +22,7 @@ type demo struct {
 	tenantID, clientID string
 	secret             secret.Text
 	internalKey        secret.Text // with dev only
+	superKey           secret.Text // likewise
 }
 
 // firstOf is the ready line's tenant and client for a configured tenant.
@@ -81,6 +82,7 @@ type readyLine struct {
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
 	InternalKey  string `json:"internal_api_key,omitempty"`
+	SuperKey     string `json:"supertokens_api_key,omitempty"`
 }
 
 // announce prints the ready line, and with dev what to try.
@@ -91,6 +93,7 @@ func (b *building) announce(w world, doors *doors) error {
 	}
 	if b.site.dev {
 		line.ClientSecret, line.InternalKey = b.demo.secret.Reveal(), b.demo.internalKey.Reveal()
+		line.SuperKey = b.demo.superKey.Reveal()
 	}
 	raw, err := json.Marshal(line)
 	if err != nil {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/pages"
+	"github.com/gatehouse-auth/gatehouse/internal/web/supertokens"
 )
 
 // pageRoutes are the hosted pages. Mailbox and try-it page exist with dev only: they show everybody's mail to whoever asks.
@@ -12,4 +14,16 @@ func (b *building) pageRoutes() ([]web.Route, error) {
 		return nil, err
 	}
 	return p.Routes(), nil
+}
+
+// superRoutes are the API that SuperTokens' libraries take for their core.
+func (b *building) superRoutes() ([]web.Route, error) {
+	f, err := supertokens.New(supertokens.Config{
+		Directory: b.directory, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Organisations: b.store.Organisations(),
+		Keys: b.tokens, Sessions: countedSessions{b.sessions, b.outcomes}, Users: b.store.Users(), Services: b.services, Ping: b.store.Ping,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f.Routes(), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
 
 // internalKeyCmd manages the keys of a company's own services. A running server asks the store for a key each time it is used, so what is
@@ -27,7 +28,7 @@ type internalKeyCreateCmd struct {
 	opsFlags
 	Tenant string   `help:"Tenant (slug or id); needed when there are several."`
 	Name   string   `required:"" help:"Name of the service, for people."`
-	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke. Several with commas."`
+	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke, service-tokens:write, service-tokens:read, supertokens, supertokens:apps. Several with commas."`
 }
 
 // internalKeyLine is one key of the list.
@@ -129,34 +130,56 @@ func (c *internalKeyRevokeCmd) Run(ctx context.Context, w world) error {
 	})
 }
 
-// devServiceKeyFile keeps the development server's own internal key from start to start.
-const devServiceKeyFile = "internal-api.key"
+// devKey is a key of the development server's own, for tests and first tries. Its text is kept from start to start.
+type devKey struct {
+	name, file string
+	scopes     []string
+	draw       func() string
+	into       *secret.Text
+}
 
-// ensureDevServiceKey gives the ready line an internal key that may do everything at its tenant, for tests and first tries; with dev only.
-// One that somebody revoked is replaced.
-func (b *building) ensureDevServiceKey(ctx context.Context) error {
+// ensureDevServiceKeys gives the ready line its keys: one that may do everything on the internal endpoints of its tenant, and one for
+// SuperTokens' libraries; with dev only.
+func (b *building) ensureDevServiceKeys(ctx context.Context) error {
 	t := b.directory.ByID(b.demo.tenantID)
 	if !b.site.dev || t == nil {
 		return nil
 	}
-	path := filepath.Join(b.site.data, devServiceKeyFile)
+	for _, k := range []devKey{
+		{"development", "internal-api.key", servicekey.InternalScopes(), servicekey.Draw, &b.demo.internalKey},
+		{"development (SuperTokens)", "supertokens-api.key", servicekey.SuperScopes(), servicekey.DrawSuper, &b.demo.superKey},
+	} {
+		if err := b.ensureDevServiceKey(ctx, t, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensureDevServiceKey makes one of them. One that somebody revoked is replaced, and one of an older version that lacks a scope.
+func (b *building) ensureDevServiceKey(ctx context.Context, t *tenant.Tenant, dev devKey) error {
+	path := filepath.Join(b.site.data, dev.file)
 	wall := time.Now()
 	call := &audit.Call{At: t.At(wall), Wall: wall, TenantID: t.ID, Actor: audit.Actor{Kind: "system", ID: "serve"}, Trace: secret.NewID(wall)}
 	for {
-		text, err := keptSecret(path, servicekey.Draw)
+		text, err := keptSecret(path, dev.draw)
 		if err != nil {
 			return err
 		}
-		b.demo.internalKey = secret.NewText(text)
-		k, err := servicekey.Of(t.ID, "development", servicekey.Scopes(), call.At, b.demo.internalKey)
+		*dev.into = secret.NewText(text)
+		k, err := servicekey.Of(t.ID, dev.name, dev.scopes, call.At, *dev.into)
 		if err != nil {
 			return err
 		}
 		known, err := b.store.ServiceKeys().ByHash(ctx, t.ID, k.Hash)
 		switch {
-		case err == nil && known.Live():
+		case err == nil && known.Live() && len(known.Scopes) == len(k.Scopes):
 			return nil
 		case err == nil:
+			rec := servicekey.Trail(call, servicekey.EventRevoked, known.ID)
+			if err := b.store.ServiceKeys().Revoke(ctx, t.ID, known.ID, call.At, rec); err != nil {
+				return err
+			}
 			if err := os.Remove(path); err != nil {
 				return err
 			}

@@ -32,6 +32,7 @@ const (
 	ReasonMissingToken       Reason = "missing_token"
 	ReasonInvalidToken       Reason = "invalid_token"
 	ReasonTokenExpired       Reason = "token_expired"
+	ReasonTokenRevoked       Reason = "token_revoked"
 	ReasonStepUpRequired     Reason = "step_up_required"
 	ReasonAdminKey           Reason = "invalid_admin_key"
 	ReasonInternalKey        Reason = "invalid_internal_key"
@@ -47,6 +48,7 @@ const (
 	ReasonBindingMismatch Reason = "binding_mismatch"
 	ReasonUserDisabled    Reason = "user_disabled"
 	ReasonClientGone      Reason = "client_gone"
+	ReasonAntiCSRF        Reason = "anti_csrf_mismatch"
 
 	// One-time things and passwords.
 	ReasonGone             Reason = "gone"

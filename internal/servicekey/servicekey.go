@@ -4,6 +4,7 @@ package servicekey
 
 import (
 	"context"
+	"encoding/hex"
 	"log/slog"
 	"slices"
 	"strings"
@@ -18,18 +19,34 @@ import (
 
 // The scopes. A key may do what its scopes name and nothing else.
 const (
-	ScopeVerify = "tokens:verify"   // ask whether a token is good
-	ScopeUsers  = "users:read"      // read a user
-	ScopeRevoke = "sessions:revoke" // end sessions
+	ScopeVerify = "tokens:verify"        // ask whether a token is good
+	ScopeUsers  = "users:read"           // read a user
+	ScopeRevoke = "sessions:revoke"      // end sessions
+	ScopeMint   = "service-tokens:write" // make and revoke tokens of services: as mighty as any service that heeds them
+	ScopeMinted = "service-tokens:read"  // list tokens of services
+
+	// Of the SuperTokens-shaped API, whose libraries hold one key for everything.
+	ScopeSuper     = "supertokens"      // every call on the tenant
+	ScopeSuperApps = "supertokens:apps" // make further apps (tenants), and every call on those made so
 )
 
 // Scopes lists every scope.
-func Scopes() []string { return []string{ScopeVerify, ScopeUsers, ScopeRevoke} }
+func Scopes() []string { return append(InternalScopes(), SuperScopes()...) }
+
+// InternalScopes lists the scopes of the /internal endpoints.
+func InternalScopes() []string {
+	return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeMint, ScopeMinted}
+}
+
+// SuperScopes lists the scopes of the SuperTokens-shaped API.
+func SuperScopes() []string { return []string{ScopeSuper, ScopeSuperApps} }
 
 const (
-	prefix   = "gk_" // so that secret scanners know one
-	maxName  = 64    // characters
-	maxKey   = 128   // bytes of a presented key; more is no key
+	prefix      = "gk_" // so that secret scanners know one
+	superPrefix = "gk-"
+
+	maxName  = 64  // characters
+	maxKey   = 128 // bytes of a presented key; more is no key
 	usedStep = time.Minute
 )
 
@@ -71,9 +88,15 @@ type Store interface {
 // Draw gives the text of a new key.
 func Draw() string { return prefix + secret.Random(32) }
 
+// DrawSuper gives the text of a new key that SuperTokens' own tools take too: at least 20 characters of [A-Za-z0-9=-].
+func DrawSuper() string { return superPrefix + hex.EncodeToString(secret.Bytes(32)) }
+
 // New makes a key of a tenant at the instant at (the tenant's clock). text is the key itself. Errors name the field: name or scope.
 func New(tenantID, name string, scopes []string, at time.Time) (k Key, text secret.Text, err error) {
 	text = secret.NewText(Draw())
+	if slices.Contains(scopes, ScopeSuper) || slices.Contains(scopes, ScopeSuperApps) {
+		text = secret.NewText(DrawSuper())
+	}
 	k, err = Of(tenantID, name, scopes, at, text)
 	return k, text, err
 }

@@ -43,8 +43,8 @@ func sameClaims(a, b *Holder) bool {
 		a.Name == b.Name && a.Locale == b.Locale && bytes.Equal(a.UserData, b.UserData) && bytes.Equal(a.RegisterData, b.RegisterData)
 }
 
-// refreshExpires is the earlier of the two limits.
-func refreshExpires(fam *Family) time.Time {
+// RefreshExpires is when a session ends if it is not used again: the earlier of the two limits.
+func RefreshExpires(fam *Family) time.Time {
 	if !fam.AbsoluteExpiry.IsZero() && (fam.IdleExpiry.IsZero() || fam.AbsoluteExpiry.Before(fam.IdleExpiry)) {
 		return fam.AbsoluteExpiry
 	}

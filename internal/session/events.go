@@ -18,6 +18,8 @@ const (
 	EventAdopted    = "session.family_adopted"
 	EventRefused    = "session.refused"
 	EventEnded      = "session.ended"
+	EventConfirmed  = "session.confirmed" // a child access token showed that the pending refresh token arrived
+	EventChanged    = "session.changed"   // a backend changed what it keeps with the session
 )
 
 // familyEvent starts an event about a family.

@@ -55,7 +55,7 @@ type Family struct {
 	AuthTime        time.Time
 	AMR             []string
 	ACR             string
-	AntiCSRF        string // hash; SuperTokens face
+	AntiCSRF        string // id of the ring key it follows from, and its hash; SuperTokens face
 	StaticKey       bool   // SuperTokens face: sign with a static key
 	AccessPayload   []byte // dialect data: userDataInJWT
 	DatabasePayload []byte // dialect data: userDataInDatabase

@@ -40,7 +40,7 @@ func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (
 	}
 	return Tokens{
 		Access: secret.NewText(access), AccessClaims: claims, Refresh: secret.NewText(refresh),
-		RefreshExpires: refreshExpires(&fam), Family: fam, Holder: holder,
+		RefreshExpires: RefreshExpires(&fam), Family: fam, Holder: holder,
 	}, nil
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // Refresh is the one engine behind every dialect: load, rule, sign, swap, answer after the commit. Any number of parallel or repeated
-// uses of a token give the same successor until that is first used. Refusals are Unauthenticated and recorded, each with its reason.
+// uses of a token give the same successor until that is first used. Refusals are Unauthenticated and recorded, each with its reason; that of
+// a reused token comes with the family it ended.
 func (s *Service) Refresh(ctx context.Context, call *audit.Call, req RefreshRequest) (Tokens, error) {
 	if req.Refresh.IsZero() {
 		return Tokens{}, refused(fault.ReasonMissingToken)
@@ -48,6 +49,8 @@ type refreshing struct {
 	holder  Holder
 	checked bool               // the access token sent along was verified
 	sent    token.AccessClaims // its claims; SessionID is empty when it was not good
+
+	antiCSRF string // of a dialect's access token
 }
 
 func newRefreshing(s *Service, call *audit.Call, req *RefreshRequest) *refreshing {
@@ -67,16 +70,19 @@ func (r *refreshing) try(ctx context.Context) (t Tokens, done bool, err error) {
 	if err != nil {
 		return t, true, err
 	}
+	r.enter(&l)
 	f := r.factsOf(&l)
 	o := decide(&l, &f, &r.policy)
-	switch o.Verdict {
-	case verdictRefuse:
+	switch {
+	case o.Verdict == verdictRefuse:
 		if o.Ahead {
 			r.alarm(ctx, &l, &f)
 		}
 		return t, true, r.refuse(ctx, o.Reason, &l.Family)
-	case verdictEnd:
-		return t, true, r.end(ctx, &l, &f)
+	case r.refusesCSRF(&l.Family):
+		return t, true, r.refuse(ctx, fault.ReasonAntiCSRF, &l.Family)
+	case o.Verdict == verdictEnd:
+		return Tokens{Family: l.Family}, true, r.end(ctx, &l, &f)
 	}
 	if f.Match != matchMinted && r.accessStillGood(&l.Family) {
 		return r.samePair(&l), true, nil
@@ -104,6 +110,9 @@ func (r *refreshing) factsOf(l *Loaded) facts {
 	}
 	if r.req.Client != nil {
 		f.ClientID = r.req.Client.ID
+	}
+	if r.req.Dialect != nil {
+		f.Dialect = r.req.Dialect.Name
 	}
 	f.Match = matchOf(&l.Family, r.hash)
 	if f.Match == matchNone && r.ours && r.parsed.genuine(r.s.ring, f.TenantID) {
@@ -141,7 +150,7 @@ func (r *refreshing) accessStillGood(fam *Family) bool {
 
 func (r *refreshing) samePair(l *Loaded) Tokens {
 	return Tokens{
-		Access: r.req.Access, AccessClaims: r.sent, Refresh: r.req.Refresh, RefreshExpires: refreshExpires(&l.Family),
+		Access: r.req.Access, AccessClaims: r.sent, Refresh: r.req.Refresh, RefreshExpires: RefreshExpires(&l.Family),
 		Family: l.Family, Holder: l.Holder, Same: true,
 	}
 }

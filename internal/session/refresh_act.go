@@ -9,8 +9,11 @@ import (
 )
 
 // sign makes the access token, outside any transaction. A signature of a lost try is used again while it would say the same: under 64
-// parallel refreshes each caller then signs once.
-func (r *refreshing) sign(ctx context.Context, l *Loaded) error {
+// parallel refreshes each caller then signs once. A dialect's names the refresh token it goes with, so it is made anew.
+func (r *refreshing) sign(ctx context.Context, l *Loaded, fam *Family, refresh string) error {
+	if r.req.Dialect != nil {
+		return r.signDialect(ctx, fam, refresh)
+	}
 	if r.access != "" && sameClaims(&r.holder, &l.Holder) {
 		return nil
 	}
@@ -24,7 +27,7 @@ func (r *refreshing) sign(ctx context.Context, l *Loaded) error {
 func (r *refreshing) answer(l *Loaded, fam *Family, refresh string) Tokens {
 	return Tokens{
 		Access: secret.NewText(r.access), AccessClaims: r.claims, Refresh: secret.NewText(refresh),
-		RefreshExpires: refreshExpires(fam), Family: *fam, Holder: l.Holder,
+		RefreshExpires: RefreshExpires(fam), Family: *fam, Holder: l.Holder, AntiCSRF: r.antiCSRF,
 	}
 }
 
@@ -37,7 +40,8 @@ func (r *refreshing) repeat(ctx context.Context, l *Loaded, o *outcome) (Tokens,
 	if err != nil {
 		return Tokens{}, true, fault.From(err)
 	}
-	if err := r.sign(ctx, l); err != nil {
+	fam, changed := r.adjusted(l.Family)
+	if err := r.sign(ctx, l, &fam, refresh); err != nil {
 		return Tokens{}, true, err
 	}
 	if o.Reason != "" {
@@ -47,11 +51,11 @@ func (r *refreshing) repeat(ctx context.Context, l *Loaded, o *outcome) (Tokens,
 			return Tokens{}, true, err
 		}
 	}
-	live, err := r.stillGuarded(ctx, &l.Family)
+	live, err := r.keep(ctx, l, &fam, changed)
 	if err != nil || !live {
 		return Tokens{}, err != nil, err
 	}
-	return r.answer(l, &l.Family, refresh), true, nil
+	return r.answer(l, &fam, refresh), true, nil
 }
 
 func (r *refreshing) unseal(l *Loaded, h hand) (string, error) {
@@ -84,7 +88,8 @@ func (r *refreshing) advance(ctx context.Context, l *Loaded, o *outcome) (Tokens
 			return Tokens{}, true, fault.From(err)
 		}
 	}
-	if err := r.sign(ctx, l); err != nil {
+	o.Next, _ = r.adjusted(o.Next)
+	if err := r.sign(ctx, l, &o.Next, refresh); err != nil {
 		return Tokens{}, true, err
 	}
 	kind := EventRefreshed

@@ -28,6 +28,7 @@ type facts struct {
 	ClientGone    bool
 	Authenticated bool // this face authenticated the client
 	Proof         string
+	Dialect       string // of the face that asks, "" for our own
 	Match         match
 	Generation    uint32 // written in a matchMinted token
 	Hash          Hash   // of the presented token
@@ -105,9 +106,13 @@ func decide(l *Loaded, f *facts, p *policy) outcome {
 
 func refuse(reason fault.Reason) outcome { return outcome{Verdict: verdictRefuse, Reason: reason} }
 
-// foreign is rule 0: without it a confidential client's stolen token could be redeemed at an anonymous endpoint, or at another client.
+// foreign is rule 0: without it a confidential client's stolen token could be redeemed at an anonymous endpoint, or at another client; and a
+// session of one dialect could be turned into one of another, with its longer grace and with tokens its own verifiers must not meet.
 func (f *facts) foreign(fam *Family) bool {
 	if f.TenantID != fam.TenantID || !f.ClientGone && f.ClientID != fam.ClientID {
+		return true
+	}
+	if f.Dialect != dialectOf(fam) && !weak.Off("one-dialect") {
 		return true
 	}
 	return fam.ClientAuth && !f.Authenticated

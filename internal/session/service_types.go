@@ -35,8 +35,9 @@ type RefreshRequest struct {
 	Client        *tenant.Client
 	Authenticated bool // this face authenticated the client
 	Refresh       secret.Text
-	Access        secret.Text // the access token sent beside it, may be empty or rubbish
-	Proof         string      // thumbprint of a valid DPoP proof, "" for none
+	Access        secret.Text     // the access token sent beside it, may be empty or rubbish
+	Proof         string          // thumbprint of a valid DPoP proof, "" for none
+	Dialect       *DialectRefresh // nil for our own access tokens; else Client is found from the family
 }
 
 // Tokens answer an open or a refresh.
@@ -47,7 +48,8 @@ type Tokens struct {
 	RefreshExpires time.Time // the earlier of idle and absolute expiry
 	Family         Family
 	Holder         Holder
-	Same           bool // the same pair was handed back and nothing was written
+	Same           bool   // the same pair was handed back and nothing was written
+	AntiCSRF       string // of a dialect, "" for none
 }
 
 // Live is an authenticated caller: a valid access token whose session is live now.

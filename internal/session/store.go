@@ -58,7 +58,7 @@ type Match struct {
 }
 
 // Ended is a family that a verb ended.
-type Ended struct{ ID, ClientID, Subject string }
+type Ended struct{ ID, ClientID, Subject, OrgID string }
 
 // ListQuery asks for a page of live sessions. At decides which are still live.
 type ListQuery struct {

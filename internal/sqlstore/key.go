@@ -13,13 +13,13 @@ type keys struct{ e engine }
 // Keys is the token room's store.
 func (s *Store) Keys() token.KeyStore { return keys{s.e} }
 
-const keyColumns = `tenant_id, kid, kind, alg, slot, public_jwk, sealed, created_at, signs_from, withdrawn_at, verify_until`
+const keyColumns = `tenant_id, kid, kind, alg, slot, public_jwk, sealed, created_at, signs_from, withdrawn_at, verify_until, keep_until`
 
 var (
 	keyLive = hot(both(`SELECT ` + keyColumns + ` FROM signing_key
 		WHERE tenant_id = $1 AND (verify_until = 0 OR verify_until >= $2) ORDER BY kind, alg, slot`))
 	// A lost race inserts nothing; so does a kid that is taken.
-	keyPut = hot(both(`INSERT INTO signing_key (` + keyColumns + `) VALUES (` + placeholders(1, 11) + `) ON CONFLICT DO NOTHING`))
+	keyPut = hot(both(`INSERT INTO signing_key (` + keyColumns + `) VALUES (` + placeholders(12) + `) ON CONFLICT DO NOTHING`))
 	// A second withdrawal changes nothing but is no error.
 	keyWithdraw = hot(both(`UPDATE signing_key SET withdrawn_at = CASE WHEN withdrawn_at = 0 THEN $3 ELSE withdrawn_at END,
 		verify_until = CASE WHEN withdrawn_at = 0 THEN $3 ELSE verify_until END WHERE tenant_id = $1 AND kid = $2`))
@@ -52,17 +52,18 @@ func (s keys) SigningKeys(ctx context.Context, tenantID string, at time.Time) ([
 func scanKey(scan scanner) (token.SigningKey, error) {
 	var k token.SigningKey
 	var kind string
-	var created, signs, withdrawn, until int64
-	err := scan(&k.TenantID, &k.KID, &kind, &k.Alg, &k.Slot, &k.PublicJWK, &k.Sealed, &created, &signs, &withdrawn, &until)
+	var created, signs, withdrawn, until, keep int64
+	err := scan(&k.TenantID, &k.KID, &kind, &k.Alg, &k.Slot, &k.PublicJWK, &k.Sealed, &created, &signs, &withdrawn, &until, &keep)
 	k.Kind = token.Kind(kind)
 	k.CreatedAt, k.SignsFrom, k.Withdrawn, k.VerifyUntil = instant(created), instant(signs), instant(withdrawn), instant(until)
+	k.KeepUntil = instant(keep)
 	return k, err
 }
 
 // AddSigningKey inserts k unless its slot is taken.
 func (s keys) AddSigningKey(ctx context.Context, k token.SigningKey, rec audit.Record) (bool, error) {
 	return insertOnce(ctx, s.e, rec, keyPut, k.TenantID, k.KID, string(k.Kind), k.Alg, k.Slot, nonNil(k.PublicJWK), nonNil(k.Sealed),
-		micros(k.CreatedAt), micros(k.SignsFrom), micros(k.Withdrawn), micros(k.VerifyUntil))
+		micros(k.CreatedAt), micros(k.SignsFrom), micros(k.Withdrawn), micros(k.VerifyUntil), micros(k.KeepUntil))
 }
 
 // nonNil keeps absent bytes as empty ones, where a column has no NULL.

@@ -19,7 +19,7 @@ func endText(condition string) string {
 		UPDATE session SET revoked_at = $2, revoked_reason = $3, version = version + 1,
 			dead_at = CASE WHEN dead_at < $2 THEN dead_at ELSE $2 END
 		WHERE tenant_id || '' = $1 AND revoked_at = 0 AND id <> $4 AND id IN (SELECT id FROM tree)
-		RETURNING id, client_id, subject, absolute_expiry`
+		RETURNING id, client_id, subject, org_id, absolute_expiry`
 }
 
 const narrowed = ` AND ($6 = '' OR m.client_id = $6) AND m.id <> $4 AND m.revoked_at = 0`
@@ -30,7 +30,7 @@ var (
 	endBySubject = hot(both(endText(`m.subject = $5` + narrowed)))
 	// A child whose open was under way is in no tree read before its commit. Its open holds a share lock on its parent until then, so once
 	// the parent's row is changed the child can be seen, and no other can follow. SQLite has one writer and needs no second look.
-	endOrphans = hot(pair(`SELECT '', '', '', 0 WHERE 1 = 0 AND $1 = $2 AND $3 = $4 AND $5 = ''`,
+	endOrphans = hot(pair(`SELECT '', '', '', '', 0 WHERE 1 = 0 AND $1 = $2 AND $3 = $4 AND $5 = ''`,
 		strings.Replace(endText(`m.parent_id = ANY (string_to_array($5, ' ')) AND m.revoked_at = 0`),
 			`m.tenant_id = $1`, `m.tenant_id || '' = $1`, 1)))
 	endByClient = both(endText(`m.client_id = $5 AND m.revoked_at = 0`)) // the act of an operator: reads the tenant's sessions
@@ -70,7 +70,7 @@ func endOnce(q queryer, s *stmt, tenantID, reason string, at time.Time, more []a
 	return q.each(s, args, func(scan scanner) error {
 		var e session.Ended
 		var absolute int64
-		if err := scan(&e.ID, &e.ClientID, &e.Subject, &absolute); err != nil {
+		if err := scan(&e.ID, &e.ClientID, &e.Subject, &e.OrgID, &absolute); err != nil {
 			return err
 		}
 		out.families = append(out.families, e)

@@ -16,10 +16,10 @@ const (
 	rotateSet = `UPDATE session SET generation = $1, head = $2, pending = $3, sealed_pending = $4, sealed_head = $5, confirmations = $6,
 	head_minted = $7, pending_minted = $8, last_seen = $9, idle_expiry = $10, `
 	restSet = `absolute_expiry = $11, device = $12, agent = $13, place = $14, anti_csrf = $15, access_payload = $16,
-	database_payload = $17, foreign_head = $18, dead_at = $19, `
+	database_payload = $17, foreign_head = $18, dead_at = $19, static_key = $20, `
 
 	rotateWidth = 10
-	swapWidth   = 19
+	swapWidth   = 20
 	guardWidth  = 3
 )
 
@@ -39,7 +39,7 @@ var (
 // onlyRotates reports whether the two states differ in nothing beyond rotateSet. from is what the guarded version of the row holds.
 func onlyRotates(from, to *session.Family) bool {
 	return from.AbsoluteExpiry.Equal(to.AbsoluteExpiry) && from.Device == to.Device && from.Agent == to.Agent && from.Place == to.Place &&
-		from.AntiCSRF == to.AntiCSRF && sameBytes(from.AccessPayload, to.AccessPayload) &&
+		from.AntiCSRF == to.AntiCSRF && from.StaticKey == to.StaticKey && sameBytes(from.AccessPayload, to.AccessPayload) &&
 		sameBytes(from.DatabasePayload, to.DatabasePayload) && !from.Foreign && !to.Foreign && deadAt(from) == deadAt(to)
 }
 
@@ -58,7 +58,7 @@ func swapArgs(from, to *session.Family, rest bool) []any {
 		live.RevokedAt = from.RevokedAt
 		args = append(args,
 			micros(to.AbsoluteExpiry), to.Device, to.Agent, to.Place, to.AntiCSRF, bytesOrNull(to.AccessPayload),
-			bytesOrNull(to.DatabasePayload), foreignHead(to), deadAt(&live),
+			bytesOrNull(to.DatabasePayload), foreignHead(to), deadAt(&live), to.StaticKey,
 		)
 	}
 	return append(args, from.TenantID, from.ID, from.Version)

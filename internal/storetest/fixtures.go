@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -30,19 +31,20 @@ import (
 
 // Rooms is one migrated, empty store, room by room. No suite needs it empty of what another suite left.
 type Rooms struct {
-	Tenants     tenant.Store
-	Users       user.Store
-	Keys        token.KeyStore
-	Sessions    session.Store
-	Logins      login.Store
-	Janitor     login.Janitor
-	Credentials credential.Store
-	Outbox      delivery.Store
-	ServiceKeys servicekey.Store
-	SignOns     sso.Store
-	Requests    oauth.Requests
-	Codes       oauth.Codes
-	Trail       Trail
+	Tenants       tenant.Store
+	Users         user.Store
+	Keys          token.KeyStore
+	Sessions      session.Store
+	Logins        login.Store
+	Janitor       login.Janitor
+	Credentials   credential.Store
+	Outbox        delivery.Store
+	ServiceKeys   servicekey.Store
+	ServiceTokens servicetoken.Store
+	SignOns       sso.Store
+	Requests      oauth.Requests
+	Codes         oauth.Codes
+	Trail         Trail
 }
 
 // Trail reads what verbs wrote beside their change, so that a suite sees whether a failed verb left something behind.

@@ -93,6 +93,7 @@ func swapOfOneField(s *scene) {
 		"access payload":      func(f *session.Family) { f.AccessPayload = []byte{} },
 		"access payload full": func(f *session.Family) { f.AccessPayload = []byte("{}") },
 		"database payload":    func(f *session.Family) { f.DatabasePayload = []byte("{}") },
+		"static key":          func(f *session.Family) { f.StaticKey = !f.StaticKey },
 		"foreign":             func(f *session.Family) { f.Foreign = true },
 		"foreign head":        func(f *session.Family) { f.Foreign, f.Head = true, hash("other") },
 		"absolute expiry":     func(f *session.Family) { f.AbsoluteExpiry = f.AbsoluteExpiry.Add(time.Microsecond) },

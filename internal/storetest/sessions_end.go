@@ -21,7 +21,7 @@ func (s *scene) revokes(m session.Match, reason string, want ...session.Family) 
 	s.ok(err)
 	var ended []session.Ended
 	for _, f := range want {
-		ended = append(ended, session.Ended{ID: f.ID, ClientID: f.ClientID, Subject: f.Subject})
+		ended = append(ended, session.Ended{ID: f.ID, ClientID: f.ClientID, Subject: f.Subject, OrgID: f.OrgID})
 	}
 	byID := func(a, b session.Ended) int { return strings.Compare(a.ID, b.ID) }
 	slices.SortFunc(got, byID)

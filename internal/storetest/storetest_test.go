@@ -16,7 +16,7 @@ import (
 func rooms(s *sqlstore.Store) storetest.Rooms {
 	return storetest.Rooms{
 		Tenants: s.Tenants(), Users: s.Users(), Keys: s.Keys(), Sessions: s.Sessions(), Logins: s.Logins(), Janitor: s.Janitor(),
-		Credentials: s.Credentials(), Outbox: s.Outbox(), ServiceKeys: s.ServiceKeys(),
+		Credentials: s.Credentials(), Outbox: s.Outbox(), ServiceKeys: s.ServiceKeys(), ServiceTokens: s.ServiceTokens(),
 		SignOns: s.SignOns(), Requests: s.OAuthRequests(), Codes: s.OAuthCodes(),
 		Trail: storetest.Trail{
 			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
@@ -38,16 +38,17 @@ func both(t *testing.T, suite func(*testing.T, storetest.Rooms)) {
 	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) { suite(t, rooms(s)) })
 }
 
-func TestTenants(t *testing.T)     { both(t, storetest.Tenants) }
-func TestUsers(t *testing.T)       { both(t, storetest.Users) }
-func TestKeys(t *testing.T)        { both(t, storetest.Keys) }
-func TestSessions(t *testing.T)    { both(t, storetest.Sessions) }
-func TestLogins(t *testing.T)      { both(t, storetest.Logins) }
-func TestCredentials(t *testing.T) { both(t, storetest.Credentials) }
-func TestServiceKeys(t *testing.T) { both(t, storetest.ServiceKeys) }
-func TestSignOns(t *testing.T)     { both(t, storetest.SignOns) }
-func TestOAuth(t *testing.T)       { both(t, storetest.OAuth) }
-func TestOutbox(t *testing.T)      { both(t, storetest.Outbox) }
+func TestTenants(t *testing.T)       { both(t, storetest.Tenants) }
+func TestUsers(t *testing.T)         { both(t, storetest.Users) }
+func TestKeys(t *testing.T)          { both(t, storetest.Keys) }
+func TestSessions(t *testing.T)      { both(t, storetest.Sessions) }
+func TestLogins(t *testing.T)        { both(t, storetest.Logins) }
+func TestCredentials(t *testing.T)   { both(t, storetest.Credentials) }
+func TestServiceKeys(t *testing.T)   { both(t, storetest.ServiceKeys) }
+func TestServiceTokens(t *testing.T) { both(t, storetest.ServiceTokens) }
+func TestSignOns(t *testing.T)       { both(t, storetest.SignOns) }
+func TestOAuth(t *testing.T)         { both(t, storetest.OAuth) }
+func TestOutbox(t *testing.T)        { both(t, storetest.Outbox) }
 
 // TestEphemeral: a sweep far in the future empties the backend for every test of the suite.
 func TestEphemeral(t *testing.T) {

@@ -37,6 +37,7 @@ type Policy struct {
 	Mail          MailPolicy    `json:"mail"`
 	Password      PasswordRules `json:"password"`
 	OAuth         PolicyOAuth   `json:"oauth"`
+	AppOf         string        `json:"app_of,omitempty" config:"-"` // id of the tenant whose SuperTokens key made this one as an app
 }
 
 // Lives are lifetimes in seconds. A client's non-zero values override the tenant's.

@@ -19,6 +19,9 @@ const (
 	EventRingRewrap   = "ring_key.rewrapped"
 )
 
+// longestStatic is the longest life of a token that a static key signs.
+const longestStatic = 100 * 365 * 24 * time.Hour
+
 // settle is the least time before an advanced key signs: nodes learn of it by then.
 const settle = 2 * time.Second
 
@@ -71,11 +74,47 @@ func (s *Service) mintNext(ctx context.Context, call *audit.Call, t *tenant.Tena
 // WithdrawSigning ends a key at once, in an emergency: it leaves the JWKS, and the feed says that its tokens are dead. Where it was the
 // signing key, the announced next one signs from now on. Sessions stay: their next refresh brings a token of another key.
 func (s *Service) WithdrawSigning(ctx context.Context, call *audit.Call, t *tenant.Tenant, kid string) error {
+	rows, err := s.store.SigningKeys(ctx, t.ID, call.At)
+	if err != nil {
+		return err
+	}
 	rec := actRecord(call, EventKeyWithdrawn, SigningKey{TenantID: t.ID, KID: kid})
 	rec.Revocations = []audit.Revocation{{
-		TenantID: t.ID, Kind: "key", Target: kid, At: call.At, Reason: "key_withdrawn", Until: call.At.Add(s.policy(t).Overlap),
+		TenantID: t.ID, Kind: "key", Target: kid, At: call.At, Reason: "key_withdrawn", Until: s.lastToken(t, rows, kid, call.At),
 	}}
+	if err := s.succeed(ctx, call, t, rows, kid); err != nil {
+		return err
+	}
 	return s.store.Withdraw(ctx, t.ID, kid, call.At, rec)
+}
+
+// lastToken is when the last token that the key signed is dead anyway. Of a static key nobody knows it: its tokens may live for a century.
+func (s *Service) lastToken(t *tenant.Tenant, rows []SigningKey, kid string, at time.Time) time.Time {
+	until := at.Add(s.policy(t).Overlap)
+	for _, k := range rows {
+		if k.KID == kid {
+			until = latest(until, k.KeepUntil)
+			if k.Kind == Static {
+				until = at.Add(longestStatic)
+			}
+		}
+	}
+	return until
+}
+
+// succeed lets the successor of a key that signs sign from now on. Without it a key that was retired before would sign again, perhaps the
+// one whose loss began it all. It comes before the withdrawal: when that fails the command is given again, and nothing is left undone.
+func (s *Service) succeed(ctx context.Context, call *audit.Call, t *tenant.Tenant, rows []SigningKey, kid string) (err error) {
+	for _, row := range rows {
+		keys := lane(rows, row.Alg)
+		now := current(keys, call.At)
+		if row.KID != kid || now < 0 || keys[now].KID != kid || now == len(keys)-1 {
+			continue
+		}
+		next := keys[now+1]
+		_, err = s.store.Advance(ctx, t.ID, next.KID, call.At, actRecord(call, EventKeyRotated, next))
+	}
+	return err
 }
 
 // RotateRing adds a key for new values of a purpose and retires the ones before it, from the instant it gives on. Old values stay

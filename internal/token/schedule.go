@@ -34,7 +34,8 @@ type Plan struct {
 }
 
 // Schedule is the whole rule of key life, as a pure function. For each algorithm slot n signs from its SignsFrom until slot n+1's; the
-// next slot is made and announced as soon as its predecessor begins. A withdrawn key counts as absent.
+// next slot is made and announced as soon as its predecessor begins. A withdrawn key counts as absent. A retired key stays published for its
+// user tokens (Overlap), and for as long as a service's token that it signed lives (KeepUntil).
 func Schedule(keys []SigningKey, at time.Time, p Policy) Plan {
 	var plan Plan
 	for _, alg := range jose.Algs() {
@@ -92,7 +93,7 @@ func (plan *Plan) lane(lane []SigningKey, alg string, at time.Time, p Policy) {
 	}
 	for i, k := range lane {
 		if i < now {
-			if death := retired(lane[i+1:]).Add(p.Overlap); at.Before(death) {
+			if death := latest(retired(lane[i+1:]).Add(p.Overlap), k.KeepUntil); at.Before(death) {
 				plan.due(death)
 			} else {
 				plan.Dead = append(plan.Dead, k)

@@ -11,6 +11,7 @@ import (
 type KeyStore interface {
 	// SigningKeys reads every key of a tenant that is not dead at the given instant (VerifyUntil zero or later).
 	SigningKeys(ctx context.Context, tenantID string, at time.Time) ([]SigningKey, error)
+	// (KeepUntil is raised by the store of service tokens, in the transaction that adds such a token.)
 	// AddSigningKey inserts k unless another key with the same (tenant, kind, alg, slot) exists: the slot number makes nodes that decide
 	// at once agree. False means another node was first; read again.
 	AddSigningKey(ctx context.Context, k SigningKey, rec audit.Record) (bool, error)
@@ -52,6 +53,7 @@ type SigningKey struct {
 	SignsFrom   time.Time // rotating: signs from here until its successor does
 	Withdrawn   time.Time // zero unless withdrawn in an emergency
 	VerifyUntil time.Time // zero while nobody can say
+	KeepUntil   time.Time // rotating: published at least until here, for a service's token that outlives the key's turn; zero: no such token
 }
 
 // WrappedKey is a ring key as stored: wrapped under a master key.

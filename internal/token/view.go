@@ -27,13 +27,14 @@ type view struct {
 	user   jose.Keys          // published keys that may sign user tokens: never a static one
 	every  jose.Keys          // every published key: for kinds that a static key may sign
 	jwks   []byte             // nil before the first key
+	rsa    []byte             // the same of the RSA keys alone
 	known  map[string]*held
 }
 
 // newView builds the view of rows; keys that old has open already are taken over. broken gets the keys that cannot be read.
 func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid string, err error)) *view {
 	v := &view{rows: rows, plan: plan, lanes: map[string][]*held{}, user: jose.Keys{}, every: jose.Keys{}, known: map[string]*held{}}
-	var jwks [][]byte
+	var jwks, rsa [][]byte
 	for _, row := range plan.Published {
 		k, err := hold(row, old, h)
 		if err != nil {
@@ -43,6 +44,9 @@ func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid 
 		v.known[row.KID] = k
 		v.every[row.KID] = k.public
 		jwks = append(jwks, row.PublicJWK)
+		if row.Alg == jose.RS256 {
+			rsa = append(rsa, row.PublicJWK)
+		}
 		if row.Kind == Rotating {
 			v.user[row.KID] = k.public
 		} else {
@@ -59,6 +63,9 @@ func newView(rows []SigningKey, plan Plan, old *view, h Holder, broken func(kid 
 	}
 	if len(jwks) > 0 {
 		v.jwks = jose.JWKS(jwks...)
+	}
+	if len(rsa) > 0 {
+		v.rsa = jose.JWKS(rsa...)
 	}
 	return v
 }

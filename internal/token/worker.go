@@ -294,8 +294,16 @@ func newKID(kind Kind, at time.Time) string {
 func (s *Service) bury(ctx context.Context, t *tenant.Tenant, k *tenantKeys, dead []SigningKey) {
 	ctx, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
-	at := t.At(s.cfg.Now())
+	// The plan was made of what was last read; since then another process may have signed a long token with one of them.
+	if err := s.reload(ctx, t, k); err != nil {
+		s.failed(k, t, "signing keys cannot be read; using the last known", err)
+		return
+	}
+	at, now := t.At(s.cfg.Now()), k.view.Load().plan.Dead
 	for _, key := range dead {
+		if !slices.ContainsFunc(now, func(d SigningKey) bool { return d.KID == key.KID }) {
+			continue
+		}
 		err := s.store.Withdraw(ctx, t.ID, key.KID, at, keyRecord("key.retired", key, at))
 		if kind := fault.From(err); kind != nil && kind.Kind != fault.NotFound && kind.Kind != fault.Conflict { // those: another node was first
 			s.failed(k, t, "a retired signing key cannot be marked", err)

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,9 +28,29 @@ func (x *Exchange) JSON(status int, v any) error {
 	return lostReader(err)
 }
 
+// Text answers plain text: for dialects whose refusals are.
+func (x *Exchange) Text(status int, text string) error {
+	h := x.W.Header()
+	h["Content-Type"] = textContent
+	h["Content-Length"] = []string{strconv.Itoa(len(text))}
+	x.W.WriteHeader(status)
+	_, err := io.WriteString(x.W, text)
+	return lostReader(err)
+}
+
+// Refused notes why an exchange was refused where a dialect writes the refusal itself: as Problem does, with what is our fault logged.
+func (x *Exchange) Refused(status int, err error) *fault.Error {
+	e := fault.From(err)
+	x.reason = string(e.Reason)
+	x.logFailure(status, e)
+	x.refusalHeaders(status, e)
+	return e
+}
+
 // Header values that every answer shares; the slices are never changed.
 var (
 	jsonContent = []string{"application/json"}
+	textContent = []string{"text/plain; charset=utf-8"}
 	noStore     = []string{"no-store"}
 	noSniff     = []string{"nosniff"}
 	noReferrer  = []string{"no-referrer"}

@@ -32,11 +32,14 @@ type Exchange struct {
 
 	hall     *Hall
 	group    *group
+	mounted  *mounted
+	label    *Label // of CountAs
 	counters *counters
 	out      answer
 	call     audit.Call
 	peer     origin
 	named    bool // tenant came from the path
+	shared   bool // the tenant's cookies have names of their own
 	nonce    string
 	formTo   []string
 	start    time.Time
@@ -139,6 +142,7 @@ func (x *Exchange) enter(t *tenant.Tenant) {
 		return
 	}
 	x.Tenant = t
+	x.shared = x.sharing(t)
 	x.call.TenantID = t.ID
 	x.call.At = t.At(x.call.Wall)
 	if c, err := x.R.Cookie(x.cookieName(BrowserCookie)); err == nil && len(c.Value) <= maxCookie {
@@ -151,6 +155,22 @@ func (x *Exchange) enterClient(c *tenant.Client) {
 	x.call.ClientID = ""
 	if c != nil {
 		x.call.ClientID = c.ID
+	}
+}
+
+// Enter moves the exchange to a tenant that a dialect's own path names, with that tenant's clock and default client.
+func (x *Exchange) Enter(t *tenant.Tenant) {
+	x.enter(t)
+	x.enterClient(x.hall.cfg.Directory.Client(t.ID, t.Policy.DefaultClient))
+}
+
+// CountAs lets the exchange count and be logged as one of its route's labels; others are ignored.
+func (x *Exchange) CountAs(l Label) {
+	if x.mounted == nil {
+		return
+	}
+	if c := x.mounted.labelled[l]; c != nil {
+		x.counters, x.label = c, &l
 	}
 }
 

@@ -51,25 +51,12 @@ func Status(e *fault.Error) int {
 	return http.StatusInternalServerError
 }
 
-// Refused notes a refusal that a face answers in a dialect of its own: the trace names its reason, a fault of ours is logged with its
-// cause, and Retry-After is set where the status wants it.
-func (x *Exchange) Refused(err error, status int) *fault.Error {
-	e := fault.From(err)
-	x.reason = string(e.Reason)
-	if status >= http.StatusInternalServerError {
-		x.hall.cfg.Log.LogAttrs(x.R.Context(), slog.LevelError, "request failed",
-			slog.String("trace_id", x.Call.Trace), slog.String("reason", string(e.Reason)), slog.String("error", e.Error()))
-	}
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		x.W.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
-	}
-	return e
-}
-
 // Problem answers err. What is our fault is logged with its cause and answered without any detail.
 func (x *Exchange) Problem(err error) {
-	status := Status(fault.From(err))
-	e := x.Refused(err, status)
+	e := fault.From(err)
+	status := Status(e)
+	x.reason = string(e.Reason)
+	x.logFailure(status, e)
 	if x.out.status != 0 {
 		return // the answer has begun; nothing can be taken back
 	}
@@ -88,6 +75,13 @@ func (x *Exchange) Problem(err error) {
 	_, _ = x.W.Write(body)
 }
 
+func (x *Exchange) logFailure(status int, e *fault.Error) {
+	if status >= http.StatusInternalServerError {
+		x.hall.cfg.Log.LogAttrs(x.R.Context(), slog.LevelError, "request failed",
+			slog.String("trace_id", x.Call.Trace), slog.String("reason", string(e.Reason)), slog.String("error", e.Error()))
+	}
+}
+
 func (x *Exchange) document(status int, e *fault.Error) Problem {
 	p := Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
@@ -104,8 +98,13 @@ func (x *Exchange) document(status int, e *fault.Error) Problem {
 
 func (x *Exchange) refusalHeaders(status int, e *fault.Error) {
 	h := x.W.Header()
-	if status == http.StatusUnauthorized && (x.Route.Bearer || h.Get("WWW-Authenticate") != "" || x.R.Header.Get("Authorization") != "") {
-		h.Set("WWW-Authenticate", challenge(e))
+	switch status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
+	case http.StatusUnauthorized:
+		if x.Route.Bearer || h.Get("WWW-Authenticate") != "" || x.R.Header.Get("Authorization") != "" {
+			h.Set("WWW-Authenticate", challenge(e))
+		}
 	}
 }
 

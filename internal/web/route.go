@@ -29,7 +29,16 @@ type Route struct {
 	Public bool
 	// Anywhere is for probes by address: no host check, no transport check.
 	Anywhere bool
+	// Labels are what a route that stands for many (a dialect's own path grammar below a wildcard) may count and log its exchanges
+	// under, with Exchange.CountAs. The list bounds them: nothing a caller sends becomes a label.
+	Labels []Label
 }
+
+// AnyMethod as a route's method takes every method that has no route of its own at the path, OPTIONS included.
+const AnyMethod = "*"
+
+// Label names an exchange in metrics, traces and the access log.
+type Label struct{ Method, Route string }
 
 // group is every route of one path. Grouping by path keeps 405 ours and makes a literal path win over a wildcard for all methods.
 type group struct {
@@ -43,6 +52,15 @@ type group struct {
 type mounted struct {
 	Route
 	counters *counters
+	labelled map[Label]*counters
+}
+
+// find gives the route for a method, nil when there is none.
+func (g *group) find(method string) *mounted {
+	if m := g.methods[method]; m != nil {
+		return m
+	}
+	return g.methods[AnyMethod]
 }
 
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)
@@ -85,7 +103,10 @@ func (h *Hall) mount(r Route) error {
 }
 
 func (g *group) add(r Route) {
-	m := &mounted{Route: r, counters: newCounters()}
+	m := &mounted{Route: r, counters: newCounters(), labelled: map[Label]*counters{}}
+	for _, l := range r.Labels {
+		m.labelled[l] = newCounters()
+	}
 	g.methods[r.Method] = m
 	if r.Method == http.MethodGet {
 		g.methods[http.MethodHead] = m
@@ -144,9 +165,9 @@ func (g *group) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // run is the order of checks for every request.
 func (x *Exchange) run(g *group) error {
-	m := g.methods[x.R.Method]
+	m := g.find(x.R.Method)
 	if m != nil {
-		x.Route, x.counters = m.Route, m.counters
+		x.Route, x.counters, x.mounted = m.Route, m.counters, m
 		x.Call.Face = m.Owner
 	}
 	if !x.Route.Anywhere {
@@ -160,7 +181,7 @@ func (x *Exchange) run(g *group) error {
 	switch {
 	case g == g.hall.lost:
 		return fault.New(fault.NotFound, fault.ReasonNoRoute, "there is nothing at this path")
-	case x.R.Method == http.MethodOptions:
+	case x.R.Method == http.MethodOptions && (m == nil || m.Method != AnyMethod):
 		return x.preflight(g)
 	case m == nil:
 		x.W.Header().Set("Allow", g.allow)

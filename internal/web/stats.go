@@ -47,11 +47,20 @@ func (h *Hall) Stats() ([]Stat, []Latency) {
 	}
 	for _, g := range append(h.sortedGroups(), h.lost) {
 		for name, m := range g.methods {
-			if name == m.Method {
-				add(name, g.pattern, m.counters)
+			if name != m.Method {
+				continue
+			}
+			if name == AnyMethod {
+				name = "other"
+			}
+			add(name, g.pattern, m.counters)
+			for l, c := range m.labelled {
+				add(l.Method, l.Route, c)
 			}
 		}
-		add("other", g.pattern, g.other)
+		if _, any := g.methods[AnyMethod]; !any { // which counts what would be other's
+			add("other", g.pattern, g.other)
+		}
 	}
 	return stats, latencies
 }
@@ -86,14 +95,22 @@ func (x *Exchange) finish() {
 	c.count[min(max(status/100, 0), 5)].Add(1)
 	c.nanos.Add(int64(took))
 	if x.span != nil {
-		x.endSpan(g.pattern, status, took)
+		x.endSpan(x.routeName(g), status, took)
 	}
 	log, ctx := x.hall.cfg.Log, x.R.Context()
 	if !log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", method(x.R.Method)), slog.String("route", g.pattern),
+	log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", method(x.R.Method)), slog.String("route", x.routeName(g)),
 		slog.Int("status", status), slog.Duration("took", took), slog.String("trace_id", x.Call.Trace), slog.String("tenant_id", x.Call.TenantID))
+}
+
+// routeName is the pattern, or the label that the handler chose from its route's list.
+func (x *Exchange) routeName(g *group) string {
+	if x.label != nil {
+		return x.label.Route
+	}
+	return g.pattern
 }
 
 // method keeps made-up methods out of the log.

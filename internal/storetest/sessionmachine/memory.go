@@ -260,7 +260,7 @@ func (m *Memory) end(q session.Match, at time.Time, reason string) []session.End
 		f.RevokedAt, f.RevokedReason, f.Version = at, reason, f.Version+1
 		m.families[id] = f
 		m.rec.Revocations = append(m.rec.Revocations, audit.Revocation{TenantID: f.TenantID, Kind: "session", Target: id, At: at, Reason: reason})
-		ended = append(ended, session.Ended{ID: id, ClientID: f.ClientID, Subject: f.Subject})
+		ended = append(ended, session.Ended{ID: id, ClientID: f.ClientID, Subject: f.Subject, OrgID: f.OrgID})
 	}
 	for _, e := range ended {
 		for id, f := range m.families {

@@ -25,7 +25,6 @@ import (
 type Server struct {
 	drill.Target
 	Secret string // the demo client's
-	APIKey string // internal API key of the ready line
 	Data   string
 	Took   time.Duration // from exec to the ready line
 
@@ -173,6 +172,7 @@ func (s *Server) ready(line string, o Options) {
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
 		InternalKey  string `json:"internal_api_key"`
+		SuperKey     string `json:"supertokens_api_key"`
 	}
 	if err := json.Unmarshal([]byte(line), &r); err != nil || !r.Ready {
 		s.t.Fatalf("ready line %q: %v", line, err)
@@ -185,7 +185,7 @@ func (s *Server) ready(line string, o Options) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	s.Secret, s.APIKey = r.ClientSecret, r.InternalKey
+	s.Secret, s.APIKey, s.SuperKey = r.ClientSecret, r.InternalKey, r.SuperKey
 }
 
 func (s *Server) cleanup() {

@@ -4,6 +4,7 @@ package kind
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/weak"
@@ -23,7 +24,7 @@ var (
 	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid"}, Bars: []string{"source", "sessionHandle"}}
 	UserJWT = Usage{Name: "user", Types: []string{"jwt"}, Needs: []string{"sub", "tid", "tty"}, Bars: []string{"source", "sessionHandle"}} // tty is "at"
 	ID      = Usage{Name: "id", Types: []string{"jwt"}, Needs: []string{"sub"}, Bars: []string{"tty", "source", "sessionHandle", "ep"}}
-	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "sessionHandle"}, Static: true}
+	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "tty", "sessionHandle"}, Static: true}
 	Logout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
 	Super   = Usage{Name: "supertokens", Types: []string{"jwt"}, Needs: []string{"sessionHandle"}, Bars: []string{"source", "tty"}, Static: true}
 )
@@ -63,5 +64,19 @@ var reserved = map[string]bool{
 	"antiCsrfToken": true,
 }
 
-// Reserved reports whether configured extra claims may not use this name.
-func Reserved(name string) bool { return reserved[name] && !weak.Off("reserved-claims") }
+// Reserved reports whether configured extra claims may not use this name. Letter case makes no difference: encoding/json and others fill a
+// field "source" from a member "Source", and so does "\u017fource" with the long s.
+func Reserved(name string) bool {
+	return (reserved[name] || foldedReserved[fold(name)]) && !weak.Off("reserved-claims")
+}
+
+var foldedReserved = func() map[string]bool {
+	out := map[string]bool{}
+	for name := range reserved {
+		out[fold(name)] = true
+	}
+	return out
+}()
+
+// fold gives one form to what encoding/json takes for the same name; upper case first, where long s and Kelvin sign meet s and k.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

@@ -15,17 +15,23 @@ import (
 // keyHeader carries an internal API key. No browser app may send it across origins.
 const keyHeader = "X-Internal-Api-Key"
 
+// What the calls with a key have in common in the document.
+const keyless, scopeless = "invalid_internal_key: missing and wrong alike", "insufficient_scope"
+
+var keyParam = param{keyHeader, "header", "an internal API key of the tenant"}
+
 // endedByService is the reason recorded on sessions that a service ended.
 const endedByService = "ended_by_service"
 
 // VerifyBody is the body of POST /internal/token/verify.
 type VerifyBody struct {
-	Token string `json:"token" doc:"an access token of a user"`
+	Token string `json:"token" doc:"an access token of a user, or a token of a service"`
 }
 
 // VerifyAnswer tells about a token (RFC 7662 section 2.2). Of a token that is not good only active is told.
 type VerifyAnswer struct {
 	Active        bool           `json:"active"`
+	Kind          string         `json:"kind,omitempty" enum:"user,service" doc:"whose token it is"`
 	TokenType     string         `json:"token_type,omitempty" enum:"Bearer,DPoP"`
 	Scope         string         `json:"scope,omitempty"`
 	ClientID      string         `json:"client_id,omitempty"`
@@ -45,6 +51,7 @@ type VerifyAnswer struct {
 	AuthTime      int64          `json:"auth_time,omitempty"`
 	AMR           []string       `json:"amr,omitempty"`
 	ACR           string         `json:"acr,omitempty"`
+	Source        string         `json:"source,omitempty" doc:"of a service's token: what services know each other by"`
 	Cnf           *Confirmation  `json:"cnf,omitempty" doc:"the caller must see a proof by this key"`
 	Extra         map[string]any `json:"extra,omitempty" doc:"claims added by configuration"`
 }
@@ -81,7 +88,8 @@ func (a *API) forService(scope string, h func(*web.Exchange) error) func(*web.Ex
 	}
 }
 
-// verifyToken says whether a token is good at this moment: signature, age, and a session that is live.
+// verifyToken says whether a token is good at this moment: signature, age, and a session that is live; of a service's token that it is not
+// revoked.
 func (a *API) verifyToken(x *web.Exchange) error {
 	var in VerifyBody
 	if err := web.Decode(x, &in); err != nil {
@@ -95,7 +103,11 @@ func (a *API) verifyToken(x *web.Exchange) error {
 		return err
 	}
 	if err != nil {
-		return x.JSON(http.StatusOK, VerifyAnswer{})
+		answer, err := a.verifyServiceToken(x, in.Token)
+		if err != nil {
+			return err
+		}
+		return x.JSON(http.StatusOK, answer)
 	}
 	return x.JSON(http.StatusOK, verified(&live))
 }
@@ -103,7 +115,7 @@ func (a *API) verifyToken(x *web.Exchange) error {
 func verified(live *session.Live) VerifyAnswer {
 	c := &live.Claims
 	out := VerifyAnswer{
-		Active: true, TokenType: "Bearer", Scope: c.Scope, ClientID: c.ClientID, Username: c.PreferredUsername,
+		Active: true, Kind: "user", TokenType: "Bearer", Scope: c.Scope, ClientID: c.ClientID, Username: c.PreferredUsername,
 		Exp: c.ExpiresAt.Unix(), Iat: c.IssuedAt.Unix(), Nbf: c.NotBefore.Unix(), Sub: c.Subject, Aud: c.Audience, Iss: c.Issuer, Jti: c.ID,
 		Sid: c.SessionID, Tid: c.TenantID, Email: c.Email, EmailVerified: c.EmailVerified, Roles: c.Roles,
 		AuthTime: c.AuthTime.Unix(), AMR: c.AMR, ACR: c.ACR, Extra: c.Extra,
@@ -155,26 +167,24 @@ func (a *API) internalOperations() []operation {
 	route := func(method, pattern, scope string, h func(*web.Exchange) error) web.Route {
 		return web.Route{Method: method, Pattern: pattern, Handle: a.forService(scope, h), SelfGuard: true}
 	}
-	const keyless, scopeless = "invalid_internal_key: missing and wrong alike", "insufficient_scope"
-	key := param{keyHeader, "header", "an internal API key of the tenant"}
-	return []operation{
+	return append(a.serviceTokenOperations(), []operation{
 		{
 			Route: route(http.MethodPost, "/internal/token/verify", servicekey.ScopeVerify, a.verifyToken), id: "verifyToken", in: VerifyBody{},
-			summary: "Is this access token good, and its session live? Scope tokens:verify", params: []param{key},
+			summary: "Is this token of a user good and its session live, or this one of a service not revoked? Scope tokens:verify", params: []param{keyParam},
 			answers: []answer{{http.StatusOK, VerifyAnswer{}, "active and the claims, or active false alone"}},
 			refuses: map[int]string{401: keyless, 403: scopeless},
 		},
 		{
 			Route: route(http.MethodGet, "/internal/users/{id}", servicekey.ScopeUsers, a.readUser), id: "readUser",
-			summary: "A user, with the roles at the client. Scope users:read", params: []param{key, clientHeader},
+			summary: "A user, with the roles at the client. Scope users:read", params: []param{keyParam, clientHeader},
 			answers: []answer{{http.StatusOK, UserAnswer{}, "the user"}},
 			refuses: map[int]string{401: keyless, 403: scopeless, 404: "no_such_thing"},
 		},
 		{
 			Route: route(http.MethodPost, "/internal/sessions/revoke", servicekey.ScopeRevoke, a.revokeSessions), id: "revokeSessions", in: RevokeBody{},
-			summary: "End a session, or every session of a user. Scope sessions:revoke", params: []param{key},
+			summary: "End a session, or every session of a user. Scope sessions:revoke", params: []param{keyParam},
 			answers: []answer{{http.StatusOK, EndedAnswer{}, "how many ended, those handed over from them included"}},
 			refuses: map[int]string{401: keyless, 403: scopeless},
 		},
-	}
+	}...)
 }

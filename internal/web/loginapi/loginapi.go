@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
@@ -63,6 +64,14 @@ type ServiceKeys interface {
 	Check(ctx context.Context, call *audit.Call, tenantID string, presented secret.Text, scope string) (servicekey.Key, error)
 }
 
+// ServiceTokens makes, lists, ends and checks the tokens of services; servicetoken.Service is one.
+type ServiceTokens interface {
+	Create(ctx context.Context, call *audit.Call, t *tenant.Tenant, r servicetoken.Request) (servicetoken.Issued, error)
+	List(ctx context.Context, call *audit.Call, q servicetoken.Query) (page []servicetoken.Token, next string, err error)
+	Revoke(ctx context.Context, call *audit.Call, t *tenant.Tenant, name string) ([]servicetoken.Token, error)
+	Check(ctx context.Context, call *audit.Call, t *tenant.Tenant, raw string) (servicetoken.Good, error)
+}
+
 // Users reads people for services; user.Store is one.
 type Users interface {
 	Get(ctx context.Context, tenantID, userID, clientID string) (user.User, error)
@@ -83,7 +92,9 @@ type Config struct {
 	Users       Users
 	Keys        Keys
 	ServiceKeys ServiceKeys
-	Version     string // of the program, for the OpenAPI document
+	// ServiceTokens may also be made by the faces of other dialects.
+	ServiceTokens ServiceTokens
+	Version       string // of the program, for the OpenAPI document
 }
 
 // API is the face.
@@ -96,7 +107,7 @@ type API struct {
 // New makes the face and its OpenAPI document.
 func New(cfg Config) (*API, error) {
 	if cfg.Logins == nil || cfg.Profiles == nil || cfg.Handoffs == nil || cfg.Devices == nil || cfg.Sessions == nil || cfg.Users == nil ||
-		cfg.Keys == nil || cfg.ServiceKeys == nil {
+		cfg.Keys == nil || cfg.ServiceKeys == nil || cfg.ServiceTokens == nil {
 		return nil, errors.New("loginapi: every part of Config is needed")
 	}
 	a := &API{cfg: cfg}
@@ -129,4 +140,6 @@ var (
 	_ Handoffs = (*login.Service)(nil)
 	_ Devices  = (*login.Service)(nil)
 	_ Sessions = (*session.Service)(nil)
+
+	_ ServiceTokens = (*servicetoken.Service)(nil)
 )

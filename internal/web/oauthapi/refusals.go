@@ -84,7 +84,7 @@ type refusalBody struct {
 func refuse(x *web.Exchange, err error) error {
 	e := fault.From(err)
 	r := told(e)
-	x.Refused(e, r.status)
+	x.Refused(r.status, e)
 	body := refusalBody{Error: r.code, Description: describable(e.Safe), Reason: string(e.Reason), TraceID: x.Call.Trace}
 	if r.status >= http.StatusInternalServerError {
 		body.Description = ""

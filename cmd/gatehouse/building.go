@@ -83,7 +83,7 @@ func open(ctx context.Context, s site) (*building, error) {
 	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	storeCfg := sqlstore.Config{Own: true, Log: s.log}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log, Tell: b.tell}
 	if b.traces != nil {
 		storeCfg.Span = b.traces.storeSpan
 	}
@@ -181,7 +181,7 @@ func (b *building) wire() (err error) {
 	smtp := delivery.SMTP{URL: b.site.cfg.SMTP.URL.Value, From: b.site.cfg.SMTP.From}
 	b.mail, err = delivery.New(delivery.Config{
 		Store: b.store.Outbox(), Ring: b.ring, Directory: b.directory, Now: time.Now, Log: log, SMTP: smtp, Dev: b.site.dev,
-		Alone: b.site.alone(),
+		Alone: b.site.alone(), Logouts: logoutSigner{b.tokens},
 	})
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
@@ -195,7 +195,7 @@ func (b *building) wire() (err error) {
 		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,
 	})
-	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log})
+	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log, Logout: b.tellSignOn})
 	b.oauth = oauth.New(oauth.Config{
 		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
 		Recorder: b.store.Sessions(), Log: log,

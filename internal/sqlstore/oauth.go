@@ -167,7 +167,7 @@ func (s oauthRequests) Withdraw(ctx context.Context, tenantID, userID, clientID 
 		if out, err = end(q, endByUser, tenantID, "consent_withdrawn", at, "", userID, clientID); err != nil {
 			return err
 		}
-		return writeRecord(q, out.beside(rec))
+		return writeEnded(q, tenantID, out, rec)
 	})
 	if err != nil {
 		return nil, err

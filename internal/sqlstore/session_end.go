@@ -90,7 +90,7 @@ func endUser(q queryer, tenantID, userID, reason string, at time.Time, rec audit
 	if err != nil {
 		return err
 	}
-	return writeRecord(q, out.beside(rec))
+	return writeEnded(q, tenantID, out, rec)
 }
 
 // beside gives rec with the revocations of the ended families added; the caller's slice is left alone.
@@ -127,7 +127,7 @@ func (s sessions) Revoke(ctx context.Context, m session.Match, at time.Time, rea
 		if len(out.families) == 0 {
 			return writeRecord(q, audit.Record{Events: rec.Events})
 		}
-		return writeRecord(q, out.beside(rec))
+		return writeEnded(q, m.TenantID, out, rec)
 	})
 	if err != nil {
 		return nil, err

@@ -19,6 +19,8 @@ type Config struct {
 	// Span is told of every visit to the database ("read", "view", "write", "once") and gives what to call at its end, or nil. A nil
 	// Span costs nothing.
 	Span func(ctx context.Context, kind string) (end func(error))
+	// Tell is asked what to send when sessions end; nil sends nothing. Ends of sign-on sessions bring their own (sso.End).
+	Tell Tell
 }
 
 // Store is an open database.
@@ -47,6 +49,9 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	}
 	if cfg.Span != nil {
 		e = spanned{engine: e, begin: cfg.Span}
+	}
+	if cfg.Tell != nil {
+		e = telling{engine: e, tell: cfg.Tell}
 	}
 	return &Store{e: e}, nil
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -159,6 +160,11 @@ func (s signOns) Revoke(ctx context.Context, e sso.End, rec audit.Record) ([]ses
 			all.revocations = append(all.revocations, under.revocations...)
 			if err := everUnder(q, m.TenantID, id, &told); err != nil {
 				return err
+			}
+			for _, f := range under.families { // children of a family, which may belong to no sign-on themselves
+				if !slices.ContainsFunc(told, func(t session.Ended) bool { return t.ID == f.ID }) {
+					told = append(told, f)
+				}
 			}
 		}
 		out := all.beside(rec)

@@ -196,7 +196,7 @@ func signOnRevoke(s *scene) {
 	}
 	got, err := s.SignOns.Revoke(s.ctx, end, m.Record)
 	s.ok(err)
-	if told != 3 || len(got) != 3 || !slices.Contains(got, session.Ended{ID: gone.ID, ClientID: "app", Subject: u.ID}) ||
+	if told != 4 || len(got) != 4 || !slices.Contains(got, session.Ended{ID: gone.ID, ClientID: "app", Subject: u.ID}) ||
 		!slices.Contains(got, session.Ended{ID: b.ID, ClientID: "other", Subject: u.ID}) {
 		s.Fatalf("told of %d: %+v", told, got)
 	}

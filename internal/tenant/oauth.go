@@ -17,6 +17,7 @@ type OAuth struct {
 	Consent                string          `json:"consent,omitempty" doc:"never (default, a first-party client), once or always"`
 	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris,omitempty" doc:"exact pages that may receive people after logout"`
 	BackchannelLogoutURI   string          `json:"backchannel_logout_uri,omitempty" doc:"https URL that is told of logouts"`
+	BackchannelInternal    bool            `json:"backchannel_logout_internal,omitempty" doc:"that URL may have a private address; for the operator to say, never for a client that registers itself"`
 	IDTokenAlg             string          `json:"id_token_alg,omitempty" doc:"RS256 (default), ES256 or EdDSA"`
 	OpaqueTokens           bool            `json:"opaque_tokens,omitempty" doc:"access tokens are opaque and must be introspected"`
 	DPoPRequired           bool            `json:"dpop_required,omitempty" doc:"tokens are always bound to a key"`

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -83,11 +82,11 @@ func (k *keyCache) entry(address string) *fetchedKeys {
 }
 
 func (k *keyCache) fetch(ctx context.Context, address string) (jose.Keys, error) {
-	r, err := k.fetcher.Do(ctx, fetch.Request{URL: address, Header: http.Header{"Accept": {"application/jwk-set+json, application/json"}}})
+	r, err := k.fetcher.Do(ctx, fetch.Request{URL: address, Header: map[string][]string{"Accept": {"application/jwk-set+json, application/json"}}})
 	if err != nil {
 		return nil, err
 	}
-	if r.Status != http.StatusOK {
+	if r.Status != 200 {
 		return nil, errors.New("the keys are not there")
 	}
 	return jose.ParseJWKS(r.Body)

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func (s *Service) Begin(ctx context.Context, call *audit.Call, t *tenant.Tenant,
 	if call.Browser == "" {
 		return Request{}, badRequest("this browser keeps no cookies, and signing on needs one")
 	}
-	if p.RequestURI != "" {
+	if p.RequestURI != "" || slices.Contains(p.Unread, "request_uri") {
 		return s.takeUp(ctx, call, t, &p)
 	}
 	p.Pushed = false

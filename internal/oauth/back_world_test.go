@@ -35,6 +35,7 @@ type back struct {
 	sessions *session.Service
 	fetched  *fetched
 	login    *logins
+	cfg      oauth.Config
 }
 
 var keysOnce = map[string]func() []byte{}
@@ -150,7 +151,7 @@ func newBack(t testing.TB, store *sqlstore.Store) *back {
 	t.Cleanup(func() { cancel(); <-done })
 	b.sessions = session.New(store.Sessions(), b.tokens, ring, session.Config{Log: quiet, Foreign: func(_, id string) bool { return id == "third" }})
 	b.login = &logins{person: b.ada}
-	b.s = oauth.New(oauth.Config{
+	b.cfg = oauth.Config{
 		Requests: store.OAuthRequests(), Codes: store.OAuthCodes(), SignOns: b.sso, Directory: b.dir, Tokens: b.tokens, Recorder: store.Sessions(), Log: quiet,
 		ACRs: []string{"1", "2"},
 		Back: oauth.Back{
@@ -158,9 +159,18 @@ func newBack(t testing.TB, store *sqlstore.Store) *back {
 			Signer: b.tokens, Values: ephemeral.NewMemory(), Limits: ephemeral.NewMemory(), Keys: b.fetched, Passwords: b.login, Ring: ring,
 			Changed: b.dir.Refresh,
 		},
-	})
+	}
+	b.s = oauth.New(b.cfg)
 	return b
 }
+
+// remake is the service with something else behind it.
+func (b *back) remake(change func(*oauth.Config)) {
+	change(&b.cfg)
+	b.s = oauth.New(b.cfg)
+}
+
+var noRecord audit.Record
 
 func (b *back) client(id string) *tenant.Client {
 	b.t.Helper()

@@ -72,6 +72,20 @@ func (v *Verifier) RequireService(source ...string) func(http.Handler) http.Hand
 	})
 }
 
+// RequireClient lets only applications pass that come with a token of their own (the client credentials grant) and meet every need.
+func (v *Verifier) RequireClient(needs ...Need) func(http.Handler) http.Handler {
+	return v.guard(func(r *http.Request) (*Token, *Error) {
+		t, err := v.fromHeader(r)
+		if err == nil && t.Kind != KindClient {
+			err = denied(ReasonKind, "not a client's token")
+		}
+		if err == nil {
+			err = lacks(t, needs)
+		}
+		return t, err
+	})
+}
+
 // UserOrService serves users and services at one route: first the user's token is tried (header, then cookie), then the service's, else
 // 401. A user's token that has expired answers 401 with token_expired even beside a service's token, so that the front end refreshes.
 func (v *Verifier) UserOrService(source ...string) func(http.Handler) http.Handler {

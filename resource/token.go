@@ -15,12 +15,13 @@ import (
 // Kinds of accepted tokens.
 const (
 	KindUser    = "user"
+	KindClient  = "client" // an application's own, by the client credentials grant: no person stands behind it
 	KindService = "service"
 )
 
 // Token is an accepted token. Its slices may be shared with other requests that bring the same token: read them only.
 type Token struct {
-	Kind      string // KindUser or KindService
+	Kind      string // KindUser, KindClient or KindService
 	Subject   string // sub; often "" for services
 	Source    string // the mark of a service's token, usually "microservice"; "" for users
 	SessionID string // sid; "" for services
@@ -78,6 +79,8 @@ func kindOf(t *jose.Token) string {
 	switch {
 	case kind.User.Fits(t), kind.UserJWT.Fits(t):
 		return KindUser
+	case kind.Client.Fits(t):
+		return KindClient
 	case kind.Service.Fits(t):
 		return KindService
 	}

@@ -52,7 +52,7 @@ func (v *Verifier) Warm(ctx context.Context) error {
 	return nil
 }
 
-// Verify judges a token in its compact form: a user's or a service's access token, which Token.Kind tells. The error is always a *Error.
+// Verify judges a token in its compact form: a user's, a client's or a service's access token, which Token.Kind tells. The error is always a *Error.
 // It waits for keys only when no known key can serve: at the first token, and for a kid that is new.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	t, err := v.verify(ctx, raw)
@@ -110,10 +110,10 @@ func (v *Verifier) judge(ctx context.Context, raw string, now time.Time) (*entry
 	}
 	is := kindOf(tok)
 	if is == "" {
-		return nil, denied(ReasonKind, "neither a user's nor a service's access token")
+		return nil, denied(ReasonKind, "not a user's, a client's or a service's access token")
 	}
-	if is == KindUser && static(key) { // who holds a static key makes services' tokens, and must not be able to make users
-		return nil, denied(ReasonKind, "a user's token signed by a static key")
+	if is != KindService && static(key) { // who holds a static key makes services' tokens, and must not be able to make users
+		return nil, denied(ReasonKind, "a user's or client's token signed by a static key")
 	}
 	if err := v.rules(is, tok).Judge(tok, now); err != nil {
 		refusal := refusalOf(err)

@@ -16,7 +16,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
+	"github.com/gatehouse-auth/gatehouse/internal/fetch"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/revocation"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -24,6 +26,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
@@ -57,6 +60,8 @@ type building struct {
 	passwords *credential.Passwords
 	logins    *login.Service
 	recipe    *recipe.Service
+	signOns   *sso.Service
+	oauth     *oauth.Service
 	services  *servicetoken.Service
 	mail      *delivery.Worker
 	feed      *revocation.Feed
@@ -81,7 +86,7 @@ func open(ctx context.Context, s site) (*building, error) {
 	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	storeCfg := sqlstore.Config{Own: true, Log: s.log, Revoked: b.revoked}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log, Revoked: b.revoked, Tell: b.tell}
 	if b.traces != nil {
 		storeCfg.Span = b.traces.storeSpan
 	}
@@ -190,7 +195,7 @@ func (b *building) wire() (err error) {
 	smtp := delivery.SMTP{URL: b.site.cfg.SMTP.URL.Value, From: b.site.cfg.SMTP.From}
 	b.mail, err = delivery.New(delivery.Config{
 		Store: b.store.Outbox(), Ring: b.ring, Directory: b.directory, Now: time.Now, Log: log, SMTP: smtp, Dev: b.site.dev,
-		Alone: b.site.alone(),
+		Alone: b.site.alone(), Logouts: logoutSigner{b.tokens},
 	})
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
@@ -198,7 +203,7 @@ func (b *building) wire() (err error) {
 	b.feed = revocation.New(revocation.Config{
 		Store: b.store.Revocations(), Signer: b.tokens, Directory: b.directory, Now: time.Now, Log: log,
 	})
-	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
+	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log, Foreign: b.foreign})
 	b.services = servicetoken.New(b.store.ServiceTokens(), b.tokens, b.directory)
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
@@ -210,7 +215,29 @@ func (b *building) wire() (err error) {
 	if err := b.openRecipe(); err != nil {
 		return err
 	}
+	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log, Logout: b.tellSignOn})
+	b.oauth = oauth.New(oauth.Config{
+		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
+		Recorder: b.store.Sessions(), Log: log,
+		Back: oauth.Back{
+			Devices: b.store.OAuthDevices(), Opaques: b.store.OAuthOpaques(), Registrations: b.store.OAuthRegistrations(), Users: b.store.Users(),
+			Sessions: b.sessions, Signer: b.tokens, Values: b.values, Limits: b.limits, Keys: fetch.New(fetch.Options{MaxBytes: 256 << 10}),
+			Ring: b.ring, Changed: b.directoryChanged,
+		},
+	})
 	return b.openFaces()
+}
+
+// foreign reports whether a client is somebody else's application: one that people are asked about.
+func (b *building) foreign(tenantID, clientID string) bool {
+	c := b.directory.Client(tenantID, clientID)
+	return c == nil || c.Settings.OAuth.Consent == "once" || c.Settings.OAuth.Consent == "always"
+}
+
+// directoryChanged reads the directory anew after this node changed it, and wakes the others.
+func (b *building) directoryChanged(ctx context.Context) error {
+	b.bus.Publish(ephemeral.TopicTenants)
+	return b.directory.Refresh(ctx)
 }
 
 func (b *building) openFaces() (err error) {

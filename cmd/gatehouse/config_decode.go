@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -61,6 +62,8 @@ func decode(v any, into reflect.Value, path string, faults *faultList) {
 		p := reflect.New(t.Elem())
 		decode(v, p.Elem(), path, faults)
 		into.Set(p)
+	case t == reflect.TypeFor[json.RawMessage]():
+		decodeJSON(v, into, path, faults)
 	case isLeaf(t):
 		decode(v, into.FieldByName("Text"), path, faults)
 	case t.Kind() == reflect.Struct:
@@ -72,6 +75,16 @@ func decode(v any, into reflect.Value, path string, faults *faultList) {
 	default:
 		decodeScalar(v, into, path, faults)
 	}
+}
+
+// decodeJSON keeps a document of somebody else's making (a JWK set) as JSON.
+func decodeJSON(v any, into reflect.Value, path string, faults *faultList) {
+	raw, err := json.Marshal(v)
+	if _, ok := v.(map[string]any); !ok || err != nil {
+		faults.add(path, "must be a map")
+		return
+	}
+	into.SetBytes(raw)
 }
 
 func decodeStruct(v any, into reflect.Value, path string, faults *faultList) {

@@ -61,6 +61,12 @@ func (b *building) demoTenant(have tenant.Snapshot) (tenant.Snapshot, error) {
 			Settings: tenant.ClientSettings{
 				RedirectURIs: []string{"http://localhost/callback", "http://127.0.0.1/callback", "http://localhost/cb"},
 				AutoRegister: true,
+				OAuth: tenant.OAuth{
+					GrantTypes: []string{
+						tenant.GrantCode, tenant.GrantRefresh, tenant.GrantClientCredentials, tenant.GrantDevice, tenant.GrantExchange, tenant.GrantPassword,
+					},
+					PostLogoutRedirectURIs: []string{"http://localhost/", "http://127.0.0.1/", "http://localhost/callback", "http://127.0.0.1/callback"},
+				},
 			},
 		}},
 	}, nil
@@ -71,6 +77,7 @@ type readyLine struct {
 	Ready        bool   `json:"ready"`
 	URL          string `json:"url"`
 	AdminURL     string `json:"admin_url"`
+	Issuer       string `json:"issuer,omitempty"`
 	TenantID     string `json:"tenant_id,omitempty"`
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
@@ -81,6 +88,9 @@ type readyLine struct {
 // announce prints the ready line, and with dev what to try.
 func (b *building) announce(w world, doors *doors) error {
 	line := readyLine{Ready: true, URL: b.site.url, AdminURL: doors.adminURL(), TenantID: b.demo.tenantID, ClientID: b.demo.clientID}
+	if t := b.directory.ByID(b.demo.tenantID); t != nil {
+		line.Issuer = t.Issuer
+	}
 	if b.site.dev {
 		line.ClientSecret, line.InternalKey = b.demo.secret.Reveal(), b.demo.internalKey.Reveal()
 		line.SuperKey = b.demo.superKey.Reveal()

@@ -22,7 +22,10 @@ func (b *building) pageRoutes() ([]web.Route, error) {
 
 // oauthRoutes are the wing below /oauth2.
 func (b *building) oauthRoutes() ([]web.Route, error) {
-	f, err := oauthapi.New(oauthapi.Config{Feed: b.feed, ServiceKeys: b.serviceKeys(), Now: time.Now})
+	f, err := oauthapi.New(oauthapi.Config{
+		Front: b.oauth, SignOns: b.signOns, Clients: b.oauth, Back: b.oauth, Registrar: b.oauth, Keys: b.tokens, Tenants: b.directory,
+		Feed: b.feed, ServiceKeys: b.serviceKeys(), Now: time.Now,
+	})
 	if err != nil {
 		return nil, err
 	}

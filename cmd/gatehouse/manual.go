@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"reflect"
@@ -96,6 +97,8 @@ func typeWord(t reflect.Type) string {
 		return "reference"
 	case t == reflect.TypeFor[SecretURL]():
 		return "URL or reference"
+	case t == reflect.TypeFor[json.RawMessage]():
+		return "map"
 	case t.Kind() == reflect.Pointer:
 		return typeWord(t.Elem())
 	case t.Kind() == reflect.Slice:

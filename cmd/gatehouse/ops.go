@@ -32,6 +32,7 @@ type desk struct {
 	site    site
 	store   *sqlstore.Store
 	have    tenant.Snapshot
+	ring    *secret.Ring // nil unless an application is to be told of logouts
 	actor   audit.Actor
 	out     printer
 	stderr  io.Writer
@@ -72,13 +73,16 @@ func (f *opsFlags) open(ctx context.Context, w world, create bool) (*desk, error
 }
 
 func (d *desk) connect(ctx context.Context) (err error) {
-	if d.store, err = sqlstore.Open(ctx, d.site.storeURL(), sqlstore.Config{MaxConns: 3, Log: d.site.log}); err != nil {
+	if d.store, err = sqlstore.Open(ctx, d.site.storeURL(), sqlstore.Config{MaxConns: 3, Log: d.site.log, Tell: d.tell}); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	if err := d.store.Migrate(ctx); err != nil {
 		return errors.Join(fmt.Errorf("migrations: %w", err), d.store.Close())
 	}
 	if d.have, err = d.store.Tenants().Snapshot(ctx); err != nil {
+		return errors.Join(err, d.store.Close())
+	}
+	if err := d.readyToTell(); err != nil {
 		return errors.Join(err, d.store.Close())
 	}
 	return nil

@@ -12,8 +12,13 @@ const (
 	sweepEvery = time.Minute
 	sweepFirst = 10 * time.Second // not while starting
 	// deadKept is how long an ended session stays known, so that a late replay is answered with its reason and not as unknown.
-	deadKept   = 30 * 24 * time.Hour
+	deadKept = 30 * 24 * time.Hour
+	// codeKept is how long a spent code stays known, so that a replay ends what the code gave.
+	codeKept   = 24 * time.Hour
 	purgeBatch = 500
+	// requestBatches is how many batches of authorization requests one round deletes: anybody can make them, and they come faster than
+	// sessions end.
+	requestBatches = 40
 )
 
 // startWorkers runs what works in the background until ctx ends; the channel closes when all have ended.
@@ -71,6 +76,24 @@ func (j *janitor) round(ctx context.Context) {
 		}
 		if _, err := j.b.services.Purge(ctx, t.ID, t.At(wall), purgeBatch); err != nil {
 			j.complain(ctx, "service tokens", err)
+		}
+		if _, err := j.b.store.SignOns().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
+			j.complain(ctx, "ended sign-on sessions", err)
+		}
+		for range requestBatches {
+			n, err := j.b.store.OAuthRequests().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch)
+			if err != nil {
+				j.complain(ctx, "authorization requests and codes", err)
+			}
+			if n < purgeBatch {
+				break
+			}
+		}
+		if _, err := j.b.store.OAuthDevices().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
+			j.complain(ctx, "device authorizations", err)
+		}
+		if _, err := j.b.store.OAuthOpaques().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
+			j.complain(ctx, "opaque tokens", err)
 		}
 	}
 	// One-time values live by tenants' clocks, which run ahead of the machine's if at all: nothing live is swept. Redis sweeps itself.

@@ -18,6 +18,7 @@ import (
 // Directory is what the worker asks about tenants: tenant.Directory.
 type Directory interface {
 	ByID(id string) *tenant.Tenant
+	Client(tenantID, clientID string) *tenant.Client
 }
 
 // Config is what a Worker needs. Times are the machine's.
@@ -29,7 +30,9 @@ type Config struct {
 	Log       *slog.Logger
 	SMTP      SMTP // zero: no mail server
 	Alone     bool // no other process works on this store
-	Dev       bool // without a mail server, mail goes to the development mailbox
+	Dev       bool // without a mail server, mail goes to the development mailbox; back-channel logout reaches loopback
+
+	Logouts LogoutSigner // nil: back-channel logouts wait in the outbox
 }
 
 // SMTP says how mail leaves. URL is smtp://[user:password@]host[:port] (STARTTLS, which is mandatory unless the host is a loopback

@@ -20,6 +20,7 @@ type fakeStore struct {
 	leases  map[string]int
 	box     []BoxMail
 	retried []time.Time
+	events  []audit.Event
 }
 
 type fakeRow struct {
@@ -66,10 +67,11 @@ func (s *fakeStore) Hold(_ context.Context, id string, until time.Time) error {
 	return nil
 }
 
-func (s *fakeStore) Done(_ context.Context, id string) error {
+func (s *fakeStore) Done(_ context.Context, id string, rec audit.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.rows, id)
+	s.events = append(s.events, rec.Events...)
 	return nil
 }
 
@@ -106,6 +108,16 @@ func (s *fakeStore) Backlog(context.Context) (int, error) {
 type fakeTenants map[string]*tenant.Tenant
 
 func (f fakeTenants) ByID(id string) *tenant.Tenant { return f[id] }
+
+// Client: every application of the tests has its receiver at its id.
+func (f fakeTenants) Client(tenantID, id string) *tenant.Client {
+	if f[tenantID] == nil || id == "gone" {
+		return nil
+	}
+	c := &tenant.Client{TenantID: tenantID, ID: id}
+	c.Settings.OAuth.BackchannelLogoutURI = id
+	return c
+}
 
 // clock is a machine clock that tests move.
 type clock struct {

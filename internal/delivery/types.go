@@ -1,4 +1,4 @@
-// Package delivery drains what leaves after the commit: mail now, webhooks and back-channel logout later; and it owns the development
+// Package delivery drains what leaves after the commit: mail and back-channel logout, webhooks later; and it owns the development
 // mailbox. It does not decide what is sent: rows are written as plain data (audit.Message) by others.
 package delivery
 
@@ -36,10 +36,11 @@ const (
 	TemplateHandoff       = "handoff"        // notice: a session was handed to another device
 )
 
-// KindMail is the audit.Message kind of a Mail; KindNone is written for equal work and dropped.
+// KindMail is the audit.Message kind of a Mail, KindLogout of a Logout; KindNone is written for equal work and dropped.
 const (
-	KindMail = "mail"
-	KindNone = "none"
+	KindMail   = "mail"
+	KindLogout = "logout"
+	KindNone   = "none"
 )
 
 const sealContext = "outbox mail"
@@ -72,8 +73,8 @@ type Store interface {
 	Lease(ctx context.Context, n int, wall time.Time, lease time.Duration) ([]Leased, error)
 	// Hold lengthens a lease; a message that is gone is no error.
 	Hold(ctx context.Context, id string, until time.Time) error
-	// Done deletes a delivered (or dropped) message.
-	Done(ctx context.Context, id string) error
+	// Done deletes a delivered, dropped or given up message and writes rec, empty for most.
+	Done(ctx context.Context, id string, rec audit.Record) error
 	// Retry puts a message back until next, remembering how often it failed. It keeps no error text with personal data.
 	Retry(ctx context.Context, id string, next time.Time) error
 	// PutMail stores a rendered mail in a tenant's development mailbox and drops all but the newest 500.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
@@ -34,10 +35,13 @@ type Worker struct {
 
 	cfg    Config
 	server atomic.Pointer[server] // nil: no mail server
-	wake   chan struct{}
-	sent   atomic.Int64
-	failed atomic.Int64
-	lost   atomic.Int64
+
+	receivers *receivers
+	beside    sync.WaitGroup // logouts in hand
+	wake      chan struct{}
+	sent      atomic.Int64
+	failed    atomic.Int64
+	lost      atomic.Int64
 }
 
 // New makes a worker; Run starts it.
@@ -45,7 +49,7 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	w := &Worker{Now: cfg.Now, cfg: cfg, wake: make(chan struct{}, 1)}
+	w := &Worker{Now: cfg.Now, cfg: cfg, wake: make(chan struct{}, 1), receivers: newReceivers(cfg.Dev)}
 	if cfg.SMTP.URL.IsZero() {
 		return w, nil
 	}
@@ -99,6 +103,7 @@ func (w *Worker) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+			w.beside.Wait()
 			return
 		case <-tick.C:
 		case <-w.wake:
@@ -119,6 +124,10 @@ func (w *Worker) deliverDue(ctx context.Context, at time.Time, lease time.Durati
 	}
 	var all sync.WaitGroup
 	for _, l := range leased {
+		if l.Message.Kind == KindLogout {
+			w.logout(context.WithoutCancel(ctx), l)
+			continue
+		}
 		all.Go(func() { w.handle(context.WithoutCancel(ctx), l) }) // a stop must not cut a delivery in half
 	}
 	all.Wait()
@@ -136,19 +145,33 @@ func (w *Worker) handle(ctx context.Context, l Leased) {
 	switch {
 	case err == nil:
 		w.sent.Add(1)
-		err = w.cfg.Store.Done(ctx, l.Message.ID)
-	case errors.Is(err, errRefused) || w.Now().Sub(born(l)) > giveUp:
+		err = w.cfg.Store.Done(ctx, l.Message.ID, audit.Record{})
+	case errors.Is(err, errRefused) || w.Now().Sub(born(l)) > lifeOf(l):
 		w.lost.Add(1)
 		w.report(ctx, slog.LevelError, "a message was given up", l, err)
-		err = w.cfg.Store.Done(ctx, l.Message.ID)
+		err = w.giveUp(ctx, l, err)
 	default:
 		w.failed.Add(1)
 		w.report(ctx, slog.LevelWarn, "a message could not be delivered and will be tried again", l, err)
-		err = w.cfg.Store.Retry(ctx, l.Message.ID, w.Now().Add(backoff(l.Attempts)))
+		err = w.cfg.Store.Retry(ctx, l.Message.ID, w.Now().Add(backoff(l)))
 	}
 	if err != nil {
 		w.report(ctx, slog.LevelWarn, "the outbox cannot be written; the message may be sent again", l, err)
 	}
+}
+
+func (w *Worker) giveUp(ctx context.Context, l Leased, err error) error {
+	if l.Message.Kind == KindLogout {
+		return w.cfg.Store.Done(ctx, l.Message.ID, w.lostLogout(l, err))
+	}
+	return w.cfg.Store.Done(ctx, l.Message.ID, audit.Record{})
+}
+
+func lifeOf(l Leased) time.Duration {
+	if l.Message.Kind == KindLogout {
+		return logoutGiveUp
+	}
+	return giveUp
 }
 
 // hold renews the lease of a message until its result is called, which waits: a renewal that came after a retry would undo it.
@@ -174,17 +197,24 @@ func (w *Worker) hold(ctx context.Context, id string) (let func()) {
 
 // report logs ids only. A server's refusal often repeats the recipient, so of err only its class is logged.
 func (w *Worker) report(ctx context.Context, level slog.Level, text string, l Leased, err error) {
+	words := class
+	if l.Message.Kind == KindLogout {
+		words = logoutClass
+	}
 	w.cfg.Log.Log(ctx, level, text, "message", l.Message.ID, "tenant", l.Message.TenantID, "kind", l.Message.Kind, "attempts", l.Attempts+1,
-		"error", class(err))
+		"error", words(err))
 }
 
 func (w *Worker) deliver(ctx context.Context, l Leased) error {
-	if l.Message.Kind != KindMail {
+	if l.Message.Kind != KindMail && l.Message.Kind != KindLogout {
 		return nil // KindNone: written only so that known and unknown addresses cost the same
 	}
 	t := w.cfg.Directory.ByID(l.Message.TenantID)
 	if t == nil {
 		return errors.New("the tenant is not known (yet)")
+	}
+	if l.Message.Kind == KindLogout {
+		return w.sendLogout(ctx, t, l)
 	}
 	m, err := open(w.cfg.Ring, l.Message.Sealed)
 	if err != nil {
@@ -240,11 +270,15 @@ func born(l Leased) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// backoff is 5 s · 2^attempts up to 15 min, then a random half of it, so that messages that failed together do not return together.
-func backoff(attempts int) time.Duration {
-	d := lastRetry
-	if attempts < 8 {
-		d = min(firstRetry<<max(attempts, 0), lastRetry)
+// backoff is 5 s (a logout's 1 s) · 2^attempts up to 15 min, then a random half of it, so that messages that failed together do not return
+// together.
+func backoff(l Leased) time.Duration {
+	first, d := firstRetry, lastRetry
+	if l.Message.Kind == KindLogout {
+		first = logoutRetry
+	}
+	if l.Attempts < 10 {
+		d = min(first<<max(l.Attempts, 0), lastRetry)
 	}
 	return d/2 + rand.N(d/2+1) //nolint:gosec // keeps retries apart, and keeps no secret
 }

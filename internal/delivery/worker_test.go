@@ -257,8 +257,17 @@ func TestSixtyFourWorkersDeliverEachOnce(t *testing.T) {
 func TestBackoffGrowsToItsBound(t *testing.T) {
 	for n, most := range map[int]time.Duration{0: 5 * time.Second, 3: 40 * time.Second, 7: 640 * time.Second, 8: lastRetry, 1000: lastRetry, -1: firstRetry} {
 		for range 100 {
-			if d := backoff(n); d < most/2 || d > most {
+			if d := backoff(Leased{Attempts: n}); d < most/2 || d > most {
 				t.Fatalf("attempt %d waits %v, want %v to %v", n, d, most/2, most)
+			}
+			logout := min(most/5, 512*time.Second)
+			if n >= 10 {
+				logout = lastRetry
+			}
+			if n != 8 {
+				if d := backoff(Leased{Attempts: n, Message: audit.Message{Kind: KindLogout}}); d < logout/2 || d > logout {
+					t.Fatalf("a logout's attempt %d waits %v, want %v to %v", n, d, logout/2, logout)
+				}
 			}
 		}
 	}

@@ -20,6 +20,7 @@ import (
 // Target is a running server under drill: a test tenant with a mailbox and a clock that may be moved.
 type Target struct {
 	URL      string // public base, no trailing slash
+	Issuer   string // of the ready line; "" when unknown
 	AdminURL string // admin base
 	AdminKey string // "" with a development server on loopback
 	TenantID string // test tenant

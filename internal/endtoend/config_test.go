@@ -16,7 +16,7 @@ tenants:
   test: true
   default_client: demo
   clients:
-  - {id: demo, name: Demo, auto_register: true, claims: {"*": user.data}}
+  - {id: demo, name: Demo, auto_register: true, claims: {"*": user.data}, redirect_uris: ["http://localhost/callback", "http://127.0.0.1/callback"]}
   - {id: strict, name: Strict, auto_register: false}
 `
 

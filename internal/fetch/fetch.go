@@ -27,6 +27,7 @@ var (
 // Options bound a client. The zero value is right for URLs that users or clients supply.
 type Options struct {
 	Internal     bool          // the operator declared the URL: private addresses and plain http are allowed
+	Loopback     bool          // development: loopback addresses, and plain http to them, are allowed too
 	Timeout      time.Duration // for the whole exchange, body included; default 10 s
 	MaxBytes     int64         // of the answer's body after decompression; default 1 MiB
 	MaxRedirects int           // same host only; default 3, negative for none
@@ -54,6 +55,10 @@ func (o Options) filled() Options {
 	}
 	if o.permit == nil {
 		o.permit = Public
+	}
+	if o.Loopback {
+		permit := o.permit
+		o.permit = func(a netip.Addr) bool { return a.IsLoopback() || permit(a) }
 	}
 	if o.Internal {
 		o.permit = func(netip.Addr) bool { return true }
@@ -116,7 +121,7 @@ type capped struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c *capped) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := checkURL(r.URL, c.o.Internal); err != nil {
+	if err := checkURL(r.URL, c.o); err != nil {
 		return nil, err
 	}
 	if r.Header.Get("User-Agent") == "" {
@@ -135,11 +140,17 @@ func (c *capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-func checkURL(u *url.URL, internal bool) error {
-	if u.Scheme == "https" || u.Scheme == "http" && internal {
+func checkURL(u *url.URL, o Options) error {
+	if u.Scheme == "https" || u.Scheme == "http" && (o.Internal || o.Loopback && loopback(u.Hostname())) {
 		return nil
 	}
 	return ErrScheme
+}
+
+// loopback trusts addresses and the one name that RFC 6761 section 6.3 reserves; where it leads is checked again when it is dialled.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback() || host == "localhost"
 }
 
 type cappedBody struct {

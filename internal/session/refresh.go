@@ -84,6 +84,9 @@ func (r *refreshing) try(ctx context.Context) (t Tokens, done bool, err error) {
 	case o.Verdict == verdictEnd:
 		return Tokens{Family: l.Family}, true, r.end(ctx, &l, &f)
 	}
+	if err := r.narrows(&l.Family); err != nil {
+		return t, true, err
+	}
 	if f.Match != matchMinted && r.accessStillGood(&l.Family) {
 		return r.samePair(&l), true, nil
 	}

@@ -99,5 +99,10 @@ func (e *ended) add(o ended) {
 	e.families, e.revocations = append(e.families, o.families...), append(e.revocations, o.revocations...)
 }
 
-// write writes rec beside the revocations of e.
-func (e ended) write(q queryer, rec audit.Record) error { return writeRecord(q, e.beside(rec)) }
+// write writes rec beside what the end of these families leaves behind.
+func (e ended) write(q queryer, rec audit.Record) error {
+	if len(e.revocations) == 0 {
+		return writeRecord(q, rec)
+	}
+	return writeEnded(q, e.revocations[0].TenantID, e, rec)
+}

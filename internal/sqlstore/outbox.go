@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 )
 
@@ -71,8 +72,13 @@ func (s outbox) Hold(ctx context.Context, id string, until time.Time) error {
 }
 
 // Done deletes a message; one that is gone already is no error.
-func (s outbox) Done(ctx context.Context, id string) error {
-	return s.e.write(ctx, func(q queryer) error { return q.later(outboxDone, id) })
+func (s outbox) Done(ctx context.Context, id string, rec audit.Record) error {
+	return s.e.write(ctx, func(q queryer) error {
+		if err := q.later(outboxDone, id); err != nil {
+			return err
+		}
+		return writeRecord(q, rec)
+	})
 }
 
 // Retry puts a message back.

@@ -40,12 +40,12 @@ func userChanged() error {
 	return fault.New(fault.Conflict, fault.ReasonUserChanged, "the account was changed or disabled meanwhile")
 }
 
-// Open inserts a family under a share lock on its user and on its parent.
+// Open inserts a family under a share lock on its user, on its parent and on its sign-on session.
 func (s sessions) Open(ctx context.Context, f session.Family, register *user.Registration, rec audit.Record) error {
 	if f.UserID == "" {
 		register = nil
 	}
-	if s.e.kind() == postgresKind && simple(rec) && f.ParentID == "" {
+	if s.e.kind() == postgresKind && simple(rec) && f.ParentID == "" && f.SSOID == "" {
 		return s.openOnce(ctx, f, register, rec)
 	}
 	row := sessionArgs(&f)
@@ -65,11 +65,19 @@ func (s sessions) Open(ctx context.Context, f session.Family, register *user.Reg
 	})
 }
 
-// guardOpen takes the user's row before the parent's, as every verb that ends sessions does: in one order the locks cannot deadlock.
+// guardOpen takes the user's row before the sign-on session's, and that before the parent's, as every verb that ends sessions does: in one
+// order the locks cannot deadlock.
 func guardOpen(q queryer, f *session.Family) error {
 	if f.UserID != "" {
 		if err := guardUser(q, f.TenantID, f.UserID, f.Epoch); err != nil {
 			return err
+		}
+	}
+	if f.SSOID != "" {
+		if ok, err := guardSSO(q, f.TenantID, f.SSOID, f.CreatedAt); err != nil {
+			return err
+		} else if !ok {
+			return signOnEnded()
 		}
 	}
 	if f.ParentID == "" {

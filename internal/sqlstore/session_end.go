@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sso"
 )
 
 // endText ends the live families of a tenant that match a condition on session m, and all their descendants. $2 is the instant, $3 the
@@ -83,6 +84,10 @@ func endOnce(q queryer, s *stmt, tenantID, reason string, at time.Time, more []a
 // epoch below the given one is dead, also one that belongs to no session. The caller has raised the epoch in the user's row in the same
 // transaction before: an open that held the share lock has committed by now and is seen here.
 func endUser(q queryer, u fallen, reason string, at time.Time, rec audit.Record) error {
+	// Sign-on sessions too: an account that is enabled again must not find its browsers still signed on.
+	if _, err := endSignOns(q, sso.Match{TenantID: u.tenantID, UserID: u.userID}, at, reason); err != nil {
+		return err
+	}
 	out, err := end(q, endByUser, u.tenantID, reason, at, "", u.userID, "")
 	if err != nil {
 		return err
@@ -90,7 +95,7 @@ func endUser(q queryer, u fallen, reason string, at time.Time, rec audit.Record)
 	rec.Revocations = append(slices.Clip(rec.Revocations), audit.Revocation{
 		TenantID: u.tenantID, Kind: "subject", Target: u.userID, Epoch: u.epoch, At: at, Reason: reason, Until: at.Add(affectedFor),
 	})
-	return writeRecord(q, out.beside(rec))
+	return writeEnded(q, u.tenantID, out, rec)
 }
 
 // fallen is a user whose epoch was raised, and the new epoch.
@@ -123,6 +128,9 @@ func (s sessions) Revoke(ctx context.Context, m session.Match, at time.Time, rea
 	}
 	var out ended
 	err := s.e.write(ctx, func(q queryer) (err error) {
+		if err := endEverywhere(q, m, at, reason); err != nil {
+			return err
+		}
 		out, err = end(q, text, m.TenantID, reason, at, m.Except, key, m.ClientID)
 		if err != nil {
 			return err
@@ -130,10 +138,26 @@ func (s sessions) Revoke(ctx context.Context, m session.Match, at time.Time, rea
 		if len(out.families) == 0 {
 			return writeRecord(q, audit.Record{Events: rec.Events})
 		}
-		return writeRecord(q, out.beside(rec))
+		return writeEnded(q, m.TenantID, out, rec)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out.families, nil
+}
+
+// endEverywhere ends a user's sign-on sessions when all sessions of the user end: "log out everywhere" leaves no browser that opens the next
+// application without asking. The one that the session to stay belongs to stays as well.
+func endEverywhere(q queryer, m session.Match, at time.Time, reason string) error {
+	if m.UserID == "" || m.ClientID != "" {
+		return nil
+	}
+	var stays string
+	if m.Except != "" {
+		if _, err := q.row(ssoOf, in{m.TenantID, m.Except}, &stays); err != nil {
+			return err
+		}
+	}
+	_, err := endSignOns(q, sso.Match{TenantID: m.TenantID, UserID: m.UserID, Except: stays}, at, reason)
+	return err
 }

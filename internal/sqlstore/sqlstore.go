@@ -21,6 +21,8 @@ type Config struct {
 	Span func(ctx context.Context, kind string) (end func(error))
 	// Revoked is called after each commit that wrote to the revocation feed; it must not block. nil is nobody.
 	Revoked func()
+	// Tell is asked what to send when sessions end; nil sends nothing. Ends of sign-on sessions bring their own (sso.End).
+	Tell Tell
 }
 
 // Store is an open database.
@@ -51,10 +53,13 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	}
 	s := &Store{own: cfg.Own, bare: e}
 	if cfg.Revoked != nil {
-		e = telling{engine: e, revoked: cfg.Revoked}
+		e = announcing{engine: e, revoked: cfg.Revoked}
 	}
 	if cfg.Span != nil {
 		e = spanned{engine: e, begin: cfg.Span}
+	}
+	if cfg.Tell != nil { // outermost: writeEnded looks for it
+		e = telling{engine: e, tell: cfg.Tell}
 	}
 	s.e = e
 	return s, nil

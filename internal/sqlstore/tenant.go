@@ -157,7 +157,7 @@ func (s tenants) RemoveClient(ctx context.Context, tenantID, clientID string, at
 		if err != nil {
 			return err
 		}
-		return writeRecord(q, out.beside(rec))
+		return writeEnded(q, tenantID, out, rec)
 	})
 }
 

@@ -80,7 +80,7 @@ func (s *scene) drained() time.Time {
 		got, err := s.Outbox.Lease(s.ctx, 1000, noon.Add(100_000*time.Hour), time.Microsecond)
 		s.ok(err)
 		for _, l := range got {
-			s.ok(s.Outbox.Done(s.ctx, l.Message.ID))
+			s.ok(s.Outbox.Done(s.ctx, l.Message.ID, audit.Record{}))
 		}
 		if n, err := s.Outbox.Backlog(s.ctx); err != nil || n == 0 {
 			s.ok(err)
@@ -124,14 +124,14 @@ func leaseMessages(s *scene) {
 	s.ok(s.Outbox.Hold(s.ctx, now.ID, at.Add(2*time.Minute))) // a late renewal takes nothing away
 	s.leases(10, at.Add(3*time.Minute-time.Microsecond))
 	s.leases(10, at.Add(time.Hour), delivery.Leased{Message: now}, delivery.Leased{Message: later}) // the first lease ran out unfulfilled
-	s.ok(s.Outbox.Done(s.ctx, now.ID))
-	s.ok(s.Outbox.Done(s.ctx, now.ID)) // a slow worker after a fast one
+	s.ok(s.Outbox.Done(s.ctx, now.ID, audit.Record{}))
+	s.ok(s.Outbox.Done(s.ctx, now.ID, audit.Record{})) // a slow worker after a fast one
 	s.ok(s.Outbox.Hold(s.ctx, now.ID, at.Add(9*time.Hour)))
 	s.leases(1, at.Add(2*time.Hour), delivery.Leased{Message: later})
 	if n, err := s.Outbox.Backlog(s.ctx); err != nil || n != 1 {
 		s.Fatalf("backlog %d, %v", n, err)
 	}
-	s.ok(s.Outbox.Done(s.ctx, later.ID))
+	s.ok(s.Outbox.Done(s.ctx, later.ID, audit.Record{}))
 	for range 5 {
 		s.sent(at)
 	}
@@ -152,7 +152,7 @@ func retryMessages(s *scene) {
 		at = at.Add(10 * time.Second)
 	}
 	s.leases(10, at, delivery.Leased{Message: m, Attempts: 3})
-	s.ok(s.Outbox.Done(s.ctx, m.ID))
+	s.ok(s.Outbox.Done(s.ctx, m.ID, audit.Record{}))
 	s.leases(10, at.Add(1000*time.Hour))
 }
 

@@ -35,7 +35,7 @@ func (s *scene) full(u user.User) session.Family {
 		f.Confirmations = append(f.Confirmations, session.Confirmation{Generation: uint32(i), At: at})
 	}
 	f.HeadMinted, f.PendingMinted, f.LastSeen = noon.Add(1*time.Microsecond), noon.Add(2*time.Microsecond), noon.Add(3*time.Microsecond)
-	f.Binding, f.ParentID, f.SSOID, f.OrgID, f.Device = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", s.opened(u).ID, "sso", "public", "device"
+	f.Binding, f.ParentID, f.SSOID, f.OrgID, f.Device = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", s.opened(u).ID, s.signedOn(u).ID, "public", "device"
 	f.Agent, f.Place, f.Scope, f.Audience = "Браузер/1 \U0001F310", "192.0.2.0/24", "openid email", []string{"https://api.example.com", "b c", ""}
 	f.AuthTime, f.AMR, f.ACR, f.AntiCSRF, f.StaticKey = noon.Add(-time.Hour), []string{"pwd", "otp"}, "2", "csrf", true
 	f.AccessPayload, f.DatabasePayload = []byte(`{"a":1}`), []byte(`{"b":"\u00e5"}`)
@@ -261,7 +261,7 @@ func sessionText(s *scene) {
 
 func swapSession(s *scene) {
 	from := s.opened(s.person(s.address()))
-	to := s.full(user.User{})
+	to := s.full(s.person(s.address()))
 	to.TenantID, to.ID = from.TenantID, from.ID
 	to.IdleExpiry, to.Generation = noon.Add(31*24*time.Hour), 2
 	m := s.mark()

@@ -21,6 +21,7 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 			Accounts: s.Accounts(), People: s.People(), Tokens: s.RecipeTokens(), Roles: s.AppRoles(), Metadatas: s.Metadatas(),
 			Externals: s.Externals(), Organisations: s.Divisions(), Apps: s.Apps(),
 		},
+		SignOns: s.SignOns(), Requests: s.OAuthRequests(), Codes: s.OAuthCodes(),
 		Trail: storetest.Trail{
 			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
 				return s.Events().Find(ctx, sqlstore.TrailQuery{TenantID: tenantID, Trace: trace})
@@ -49,6 +50,8 @@ func TestLogins(t *testing.T)        { both(t, storetest.Logins) }
 func TestCredentials(t *testing.T)   { both(t, storetest.Credentials) }
 func TestServiceKeys(t *testing.T)   { both(t, storetest.ServiceKeys) }
 func TestServiceTokens(t *testing.T) { both(t, storetest.ServiceTokens) }
+func TestSignOns(t *testing.T)       { both(t, storetest.SignOns) }
+func TestOAuth(t *testing.T)         { both(t, storetest.OAuth) }
 func TestOutbox(t *testing.T)        { both(t, storetest.Outbox) }
 func TestAccounts(t *testing.T)      { both(t, storetest.Accounts) }
 func TestRecipes(t *testing.T)       { both(t, storetest.Recipes) }

@@ -36,6 +36,7 @@ type Policy struct {
 	Audit         AuditPolicy   `json:"audit"`
 	Mail          MailPolicy    `json:"mail"`
 	Password      PasswordRules `json:"password"`
+	OAuth         PolicyOAuth   `json:"oauth"`
 	AppOf         string        `json:"app_of,omitempty" config:"-"` // id of the tenant whose SuperTokens key made this one as an app
 }
 
@@ -136,6 +137,7 @@ type ClientSettings struct {
 	AfterResetURL  string   `json:"after_reset_url,omitempty" doc:"where the page that resets a password sends people"`
 	// Claims adds claims to access tokens. Reserved claims are never overwritten, so no user can pass for a service.
 	Claims           map[string]string `json:"claims,omitempty" doc:"extra claims of access tokens: name → user.name, user.locale, user.data.<key> or registration.data.<key>; the name * with user.data or registration.data takes every key; reserved claims are never touched"`
+	OAuth            OAuth             `json:"oauth"`
 	HandoffNoConfirm bool              `json:"handoff_no_confirm,omitempty" config:"-"` // session codes without number match
 }
 

@@ -75,6 +75,7 @@ func (t *Tenant) Validate() []Fault {
 	validateLimits(&f, t.Policy.Limits)
 	validateCookies(&f, t.Policy.Cookies)
 	validateRest(&f, &t.Policy)
+	validatePolicyOAuth(&f, &t.Policy.OAuth)
 	return f
 }
 

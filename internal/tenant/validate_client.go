@@ -40,6 +40,7 @@ func (c *Client) Validate() []Fault {
 	validatePage(&f, "after_verify_url", s.AfterVerifyURL)
 	validatePage(&f, "after_reset_url", s.AfterResetURL)
 	validateLives(&f, s.Lives)
+	c.validateOAuth(&f)
 	return f
 }
 

@@ -20,6 +20,7 @@ func readClaims(t *jose.Token) (AccessClaims, bool) {
 		Email: k.Email, EmailVerified: k.EmailVerified, PreferredUsername: k.PreferredUsername, ApplicationID: k.ApplicationID,
 		AuthTime: k.AuthTime, AMR: k.AMR, ACR: k.ACR, Thumbprint: k.Thumbprint,
 	}
+	_, c.Delegated = t.Claim("act")
 	return c, c.readExtra(t)
 }
 

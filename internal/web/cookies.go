@@ -18,6 +18,7 @@ const (
 	BrowserCookie = "__Host-gh_browser" // random; binds sign-ups and mailed links to the browser that asked for them
 	DeviceCookie  = "__Host-gh_device"  // a MAC'ed statement: this device has logged in before
 	ClaimCookie   = "__Host-gh_claim"   // a claimed session code that waits for the first device, for a minute
+	SSOCookie     = "__Host-gh_sso"     // the sign-on session of this browser at the issuer
 )
 
 const (
@@ -157,6 +158,18 @@ func (x *Exchange) SetClaim(value secret.Text, life time.Duration) error {
 		return err
 	}
 	x.setCookie(x.plainCookie(ClaimCookie), value.Reveal(), life)
+	return nil
+}
+
+// SSO is the secret of this browser's sign-on session. It is Lax: an application's page may send people here, and they are still known.
+func (x *Exchange) SSO() secret.Text { return x.Cookie(SSOCookie) }
+
+// SetSSO keeps the secret of a sign-on session in this browser for life; an empty value removes it.
+func (x *Exchange) SetSSO(value secret.Text, life time.Duration) error {
+	if err := x.Guard(); err != nil {
+		return err
+	}
+	x.setCookie(x.plainCookie(SSOCookie), value.Reveal(), life)
 	return nil
 }
 

@@ -167,6 +167,7 @@ func (s *Server) ready(line string, o Options) {
 		Ready        bool   `json:"ready"`
 		URL          string `json:"url"`
 		AdminURL     string `json:"admin_url"`
+		Issuer       string `json:"issuer"`
 		TenantID     string `json:"tenant_id"`
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
@@ -177,7 +178,7 @@ func (s *Server) ready(line string, o Options) {
 		s.t.Fatalf("ready line %q: %v", line, err)
 	}
 	s.Target = drill.Target{
-		URL: r.URL, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict, Now: time.Now,
+		URL: r.URL, Issuer: r.Issuer, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict, Now: time.Now,
 		HTTP: &http.Client{
 			Timeout:       30 * time.Second,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 128},

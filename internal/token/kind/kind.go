@@ -21,8 +21,10 @@ type Usage struct {
 
 // The kinds.
 var (
-	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid"}, Bars: []string{"source", "sessionHandle"}}
+	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid", "sid"}, Bars: []string{"source", "sessionHandle"}}
 	UserJWT = Usage{Name: "user", Types: []string{"jwt"}, Needs: []string{"sub", "tid", "tty"}, Bars: []string{"source", "sessionHandle"}} // tty is "at"
+	// Client is a client's own access token (RFC 9068 section 2.2, without a person): the absence of a session is what tells it from a user's.
+	Client  = Usage{Name: "client", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid", "client_id"}, Bars: []string{"sid", "ep", "source", "sessionHandle", "tty"}}
 	ID      = Usage{Name: "id", Types: []string{"jwt"}, Needs: []string{"sub"}, Bars: []string{"tty", "source", "sessionHandle", "ep"}}
 	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "tty", "sessionHandle"}, Static: true}
 	Logout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
@@ -33,7 +35,7 @@ var (
 
 // All lists every kind.
 func All() []Usage {
-	return []Usage{User, UserJWT, ID, Service, Logout, Super, Revocations}
+	return []Usage{User, UserJWT, Client, ID, Service, Logout, Super, Revocations}
 }
 
 // Fits reports whether a verified token is of this kind.

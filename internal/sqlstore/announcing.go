@@ -2,20 +2,20 @@ package sqlstore
 
 import "context"
 
-// telling calls revoked after each commit that wrote to the revocation feed, whichever verb it was.
-type telling struct {
+// announcing calls revoked after each commit that wrote to the revocation feed, whichever verb it was.
+type announcing struct {
 	engine
 	revoked func()
 }
 
-func (t telling) write(ctx context.Context, fn func(q queryer) error) error {
+func (a announcing) write(ctx context.Context, fn func(q queryer) error) error {
 	var wrote bool
-	err := t.engine.write(ctx, func(q queryer) error {
+	err := a.engine.write(ctx, func(q queryer) error {
 		wrote = false // fn may run again
 		return fn(&listening{queryer: q, wrote: &wrote})
 	})
 	if err == nil && wrote {
-		t.revoked()
+		a.revoked()
 	}
 	return err
 }

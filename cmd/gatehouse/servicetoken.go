@@ -59,8 +59,17 @@ func tokenLineOf(slug string, t *servicetoken.Token, at time.Time) serviceTokenL
 	return serviceTokenLine{
 		Tenant: slug, ID: t.ID, JTI: t.JTI, Name: t.Name, Issuer: t.Issuer, Claims: t.Claims, Audience: t.Audience, Key: string(t.Key), KID: t.KID,
 		State: t.State(at), Made: instantText(t.CreatedAt), Expires: instantText(t.ExpiresAt), Revoked: instantText(t.RevokedAt),
-		MadeBy: strings.TrimSpace(t.Face + " " + t.Maker.Kind + " " + t.Maker.ID),
+		MadeBy: madeBy(t),
 	}
+}
+
+// madeBy is who made a token, and by which face where that says more.
+func madeBy(t *servicetoken.Token) string {
+	who := strings.TrimSpace(t.Maker.Kind + " " + t.Maker.ID)
+	if t.Face == "" || t.Face == t.Maker.Kind {
+		return who
+	}
+	return who + " by " + t.Face
 }
 
 // Run makes a token. Standard output gets the token alone, so that it can be piped into where secrets are kept.

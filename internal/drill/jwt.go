@@ -71,38 +71,6 @@ func kidInjection(ctx context.Context, t *Target) (Verdict, error) {
 	return refused("foreign key ids and keys in headers are plain unknown keys")
 }
 
-// claimInjection: a user plants the mark of a service in everything they may write, and shows the token to a service.
-func claimInjection(ctx context.Context, t *Target) (Verdict, error) {
-	p, err := t.SignUp(ctx, "claims")
-	if err != nil {
-		return Verdict{}, err
-	}
-	access, _, err := p.Bearer(ctx)
-	if err != nil {
-		return Verdict{}, err
-	}
-	v := t.Visitor().With("Authorization", "Bearer "+access)
-	planted := map[string]any{"source": "microservice", "tid": "x", "sid": "x", "roles": []string{"admin"}, "act": "x", "sessionHandle": "x", "harmless": "kept"}
-	r, err := v.Do(ctx, http.MethodPatch, "/me", map[string]any{"data": planted, "name": "microservice"})
-	if err != nil || r.Status != http.StatusOK {
-		return Verdict{}, fmt.Errorf("writing own data: %v %v", r, err)
-	}
-	access, _, err = p.Bearer(ctx)
-	if err != nil {
-		return Verdict{}, err
-	}
-	var claims map[string]any
-	if err := segment(strings.Split(access, ".")[1], &claims); err != nil {
-		return Verdict{}, err
-	}
-	for name, value := range planted {
-		if name != "harmless" && fmt.Sprint(claims[name]) == fmt.Sprint(value) {
-			return succeeded("the user's token carries %s = %v", name, value)
-		}
-	}
-	return refused("no reserved claim can be written by a user")
-}
-
 func validParts(ctx context.Context, t *Target) ([]string, error) {
 	p, err := t.SignUp(ctx, "forger")
 	if err != nil {

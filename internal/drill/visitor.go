@@ -24,6 +24,7 @@ type Target struct {
 	AdminKey string // "" with a development server on loopback
 	TenantID string // test tenant
 	ClientID string // its demo client; "" for the default one
+	APIKey   string // an internal API key with every scope, of a service that is not the attacker's
 	Strict   string // a client of the tenant with auto_register off, "" when there is none
 	Now      func() time.Time
 	Patience time.Duration // how long a mail may take; 5 s when zero

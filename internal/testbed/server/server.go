@@ -24,9 +24,8 @@ import (
 // Server is one running process.
 type Server struct {
 	drill.Target
-	Secret   string // the demo client's
-	APIKey   string // internal API key of the ready line
-	SuperKey string // likewise, for the SuperTokens-shaped API
+Secret   string // the demo client's
+	SuperKey string // API key of the ready line for the SuperTokens-shaped API
 	Data     string
 	Took     time.Duration // from exec to the ready line
 

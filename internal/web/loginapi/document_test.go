@@ -185,6 +185,18 @@ func everyAnswer() []shown {
 		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u","session_id":"s"}`, key, nil, 400},
 		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, []string{"X-Internal-Api-Key: gk_wrong"}, nil, 401},
 		{"revokeSessions", "/internal/sessions/revoke", `{"user_id":"u"}`, lacking, nil, 403},
+		{"createServiceToken", "/internal/service-tokens", `{"name":"m1"}`, key, nil, 201},
+		{"createServiceToken", "/internal/service-tokens", `{"name":"m1"}`, own, nil, 401},
+		{"createServiceToken", "/internal/service-tokens", `{"name":"m1"}`, lacking, nil, 403},
+		{"createServiceToken", "/internal/service-tokens", `{"name":"m1"}`, key, refusal(fault.Conflict, fault.ReasonConflict), 409},
+		{"listServiceTokens", "/internal/service-tokens?limit=1", "", key, nil, 200},
+		{"listServiceTokens", "/internal/service-tokens", "", nil, nil, 401},
+		{"listServiceTokens", "/internal/service-tokens", "", lacking, nil, 403},
+		{"revokeServiceToken", "/internal/service-tokens/id", "", key, nil, 204},
+		{"revokeServiceToken", "/internal/service-tokens/id", "", nil, nil, 401},
+		{"revokeServiceToken", "/internal/service-tokens/id", "", lacking, nil, 403},
+		{"revokeServiceToken", "/internal/service-tokens/id", "", key, refusal(fault.NotFound, fault.ReasonNotFound), 404},
+		{"verifyToken", "/internal/token/verify", `{"token":"the.service.token"}`, key, nil, 200},
 		{"endSession", "/sessions/" + sidBob, "", own, nil, 404},
 	}
 }

@@ -246,7 +246,7 @@ func newBench(t testing.TB) *bench {
 			IdleExpiry: noon.Add(time.Hour), AbsoluteExpiry: noon.Add(2 * time.Hour),
 		})
 	}
-	a, err := New(Config{Logins: f, Profiles: f, Handoffs: f, Devices: f, Sessions: f, Users: f, Keys: f, ServiceKeys: f, Version: "1"})
+	a, err := New(Config{Logins: f, Profiles: f, Handoffs: f, Devices: f, Sessions: f, Users: f, Keys: f, ServiceKeys: f, ServiceTokens: minter{f}, Version: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,4 +62,15 @@ const (
 	ReasonNotFound    Reason = "no_such_thing"
 	ReasonNotTest     Reason = "not_a_test_tenant"
 	ReasonUserChanged Reason = "user_changed"
+
+	// Accounts and what hangs on them, on faces that tell one absence from another.
+	ReasonUnknownUser    Reason = "no_such_user"
+	ReasonUnknownRole    Reason = "no_such_role"
+	ReasonUnknownMapping Reason = "no_such_mapping"
+	ReasonMapped         Reason = "already_mapped"
+	ReasonUnknownOrg     Reason = "no_such_organisation"
+	ReasonEmailTaken     Reason = "email_taken"
+	ReasonVerifyGone     Reason = "verify_token_gone"
+	ReasonResetGone      Reason = "reset_token_gone"
+	ReasonEmailVerified  Reason = "email_verified_already"
 )

@@ -43,6 +43,13 @@ func passwordCharges(call *audit.Call, t *tenant.Tenant, email string) ([]epheme
 	return c.list, c.err
 }
 
+// accountCharges are what one guess costs that an application's backend passes on: its network says nothing about who guesses.
+func accountCharges(t *tenant.Tenant, email string) ([]ephemeral.Charge, error) {
+	var c charges
+	c.add(t, limitPasswordAccount, t.Policy.Limits.Filled().PasswordAccount, email)
+	return c.list, c.err
+}
+
 // mailCharges are what one mail to a stranger's address costs. They are never given back: the mail is what is limited.
 func mailCharges(call *audit.Call, t *tenant.Tenant, email string) ([]ephemeral.Charge, error) {
 	l := t.Policy.Limits.Filled()

@@ -70,7 +70,7 @@ func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwo
 	if err != nil {
 		return PasswordResult{}, fault.From(err)
 	}
-	if !known.taken() && known.Attempt == nil && try.Client.Settings.AutoRegister {
+	if known.User == nil && !known.Closed && known.Attempt == nil && try.Client.Settings.AutoRegister {
 		return PasswordResult{}, s.signUpByLogin(ctx, call, try)
 	}
 	stored := storedPassword(known)
@@ -95,10 +95,11 @@ func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwo
 	return out, err
 }
 
-// storedPassword is what the one hash of a login runs against; nil means decoy.
+// storedPassword is what the one hash of a login runs against; nil means decoy. An attempt goes before a user who only claims the address:
+// either password is told no more than that the mailbox is not proved, and the attempt's is the one that a login here may have made.
 func storedPassword(k Known) *credential.Password {
 	switch {
-	case k.User != nil:
+	case k.User != nil && (!k.Claimed || k.Attempt == nil):
 		return k.Password
 	case k.Attempt != nil && k.Attempt.Password.PHC != "":
 		return &k.Attempt.Password

@@ -47,7 +47,7 @@ func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRe
 	a := newAttempt(call, req, email, pw)
 	about.kind = eventSignupTried
 	m := mailing{to: email, template: delivery.TemplateVerify, locale: req.Locale, path: verifyPath}
-	if known.User != nil {
+	if known.User != nil && !known.Claimed {
 		about.subject = known.User.ID
 		m = mailing{to: email, template: delivery.TemplateExists, locale: known.User.Locale}
 	}

@@ -57,13 +57,14 @@ type KnownQuery struct {
 	At       time.Time
 }
 
-// taken reports whether nobody may sign up with the address, or move to it.
-func (k Known) taken() bool { return k.User != nil || k.Closed }
+// taken reports whether nobody may sign up with the address, or move to it. Who only claims an address does not hold it.
+func (k Known) taken() bool { return k.User != nil && !k.Claimed || k.Closed }
 
 // Known is what a password login or a mail request decides from. All parts may be nil.
 type Known struct {
 	User     *user.User // with identifiers and the client's registration; deleted users are absent
 	Password *credential.Password
+	Claimed  bool     // the user signed up through a face that asks for no proof, and has not proved this address (user.Claimed)
 	Closed   bool     // the address belongs to a deleted account that is not erased yet: nobody can have it until then
 	Attempt  *Attempt // newest live attempt of this browser, else the newest live one; inert ones are absent
 }

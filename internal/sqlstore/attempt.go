@@ -128,13 +128,17 @@ func (s logins) Prove(ctx context.Context, p login.Proof, rec audit.Record) erro
 			tenantID: a.TenantID, userID: p.UserID, clientID: a.ClientID, name: p.Name, locale: a.Locale, roles: p.Roles, at: p.At,
 			email: user.Identifier{Value: a.Email, Typed: a.Typed, VerifiedHow: "mail"}, password: p.Password,
 		}
+		out, err := releaseClaim(q, a.TenantID, a.Email, p.At)
+		if err != nil {
+			return err
+		}
 		if err := maker.write(q); err != nil {
 			return err
 		}
 		if err := dropPending(q, a.TenantID, a.Email, ""); err != nil {
 			return err
 		}
-		return writeRecord(q, rec)
+		return out.write(q, rec)
 	})
 }
 

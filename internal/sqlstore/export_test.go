@@ -93,3 +93,6 @@ func (t Tx) HalfEnd(tenantID, id string, at time.Time) error {
 func (t Tx) HalfRevoke(tenantID, userID string, at time.Time) error {
 	return endUser(t.q, tenantID, userID, "test", at, audit.Record{})
 }
+
+// TenantTables are emptied when a tenant is removed.
+func TenantTables() []string { return tenantTables }

@@ -59,6 +59,10 @@ func scanKnown(scan scanner, kq login.KnownQuery, out *login.Known) error {
 		out.User, out.Password = &found, p.password(found)
 	}
 	i.addTo(out.User)
+	if n := len(out.User.Identifiers); n > 0 {
+		i := out.User.Identifiers[n-1]
+		out.Claimed = out.Claimed || i.Kind == user.Email && i.Value == kq.Email && i.Claimed() && out.User.Status == user.Active
+	}
 	return r.setOn(out.User, kq.ClientID)
 }
 

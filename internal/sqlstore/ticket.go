@@ -28,6 +28,7 @@ var (
 		WHERE tenant_id = $1 AND id = $2 AND status = 'active' RETURNING epoch`))
 	resetVerified = hot(both(`UPDATE identifier SET verified_at = $4, verified_how = 'reset'
 		WHERE tenant_id = $1 AND kind = 'email' AND value = $3 AND user_id = $2`))
+	otherNames  = hot(both(`DELETE FROM identifier WHERE tenant_id = $1 AND user_id = $2 AND value <> $3`))
 	userTouched = hot(both(`UPDATE app_user SET updated_at = $3, version = version + 1
 		WHERE tenant_id = $1 AND id = $2 AND status = 'active'`))
 	emailRelease = hot(both(`DELETE FROM identifier WHERE tenant_id = $1 AND user_id = $2 AND kind = 'email' AND (is_primary OR value = $3)`))
@@ -103,6 +104,9 @@ func resetKnown(q queryer, r login.ResetSpend, rec audit.Record) error {
 	if err := spendTicket(q, t, login.TicketReset, r.At); err != nil {
 		return err
 	}
+	if err := dropPlanted(q, t); err != nil {
+		return err
+	}
 	n, err := q.exec(resetVerified, t.TenantID, t.UserID, t.Email, micros(r.At))
 	if err != nil {
 		return err
@@ -119,6 +123,26 @@ func resetKnown(q queryer, r login.ResetSpend, rec audit.Record) error {
 	return endUser(q, t.TenantID, t.UserID, "password_reset", r.At, rec)
 }
 
+// dropPlanted makes the account behind a claimed address its owner's alone: until now whoever signed up with it may have been a stranger, and
+// what a stranger added must not stay a way in (trojan identifier). One-time tokens go in any case.
+func dropPlanted(q queryer, t login.Ticket) error {
+	if err := q.later(forgetTokens, t.TenantID, t.UserID); err != nil {
+		return err
+	}
+	var owner string
+	claimed, err := q.row(claimOwner, in{t.TenantID, t.Email}, &owner)
+	if err != nil || !claimed || owner != t.UserID {
+		return err
+	}
+	if err := q.later(otherNames, t.TenantID, t.UserID, t.Email); err != nil {
+		return err
+	}
+	if err := q.later(retireLinks, t.TenantID, t.UserID); err != nil {
+		return err
+	}
+	return q.later(retireCredentials, t.TenantID, t.UserID)
+}
+
 // resetNewcomer makes the user that attempts never became. Nothing is taken from the attempts: a stranger may have planted them.
 func resetNewcomer(q queryer, r login.ResetSpend, rec audit.Record) error {
 	t := r.Ticket
@@ -129,13 +153,17 @@ func resetNewcomer(q queryer, r login.ResetSpend, rec audit.Record) error {
 		tenantID: t.TenantID, userID: r.UserID, clientID: t.ClientID, roles: r.Roles, at: r.At, password: r.Password,
 		email: user.Identifier{Value: t.Email, Typed: t.Typed, VerifiedHow: "reset"},
 	}
+	out, err := releaseClaim(q, t.TenantID, t.Email, r.At)
+	if err != nil {
+		return err
+	}
 	if err := maker.write(q); err != nil {
 		return err
 	}
 	if err := dropPending(q, t.TenantID, t.Email, ""); err != nil {
 		return err
 	}
-	return writeRecord(q, rec)
+	return out.write(q, rec)
 }
 
 // ChangeEmail spends an e-mail change ticket.
@@ -157,6 +185,10 @@ func (s logins) ChangeEmail(ctx context.Context, t login.Ticket, at time.Time, r
 		if err := q.later(emailRelease, t.TenantID, t.UserID, t.Email); err != nil {
 			return err
 		}
+		out, err := releaseClaim(q, t.TenantID, t.Email, at)
+		if err != nil {
+			return err
+		}
 		free, err := putIdentifier(q, t.TenantID, t.UserID, user.Identifier{
 			Kind: user.Email, Value: t.Email, Typed: t.Typed, VerifiedAt: at, VerifiedHow: "mail", Primary: true,
 		})
@@ -169,6 +201,6 @@ func (s logins) ChangeEmail(ctx context.Context, t login.Ticket, at time.Time, r
 		if err := dropPending(q, t.TenantID, t.Email, t.UserID); err != nil {
 			return err
 		}
-		return writeRecord(q, rec)
+		return out.write(q, rec)
 	})
 }

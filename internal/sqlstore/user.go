@@ -160,6 +160,9 @@ func (s users) Purge(ctx context.Context, tenantID string, at time.Time, limit i
 				err = q.later(personErase, tenantID, id)
 			}
 			if err == nil {
+				err = forget(q, tenantID, id)
+			}
+			if err == nil {
 				err = q.later(userErase, tenantID, id)
 			}
 		}

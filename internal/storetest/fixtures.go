@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
@@ -39,7 +40,20 @@ type Rooms struct {
 	Outbox        delivery.Store
 	ServiceKeys   servicekey.Store
 	ServiceTokens servicetoken.Store
+	Recipe        Recipe
 	Trail         Trail
+}
+
+// Recipe is the stores of the recipe room.
+type Recipe struct {
+	Accounts      recipe.Accounts
+	People        recipe.People
+	Tokens        recipe.Tokens
+	Roles         recipe.Roles
+	Metadatas     recipe.Metadatas
+	Externals     recipe.Externals
+	Organisations recipe.Organisations
+	Apps          recipe.Apps
 }
 
 // Trail reads what verbs wrote beside their change, so that a suite sees whether a failed verb left something behind.

@@ -17,6 +17,10 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 	return storetest.Rooms{
 		Tenants: s.Tenants(), Users: s.Users(), Keys: s.Keys(), Sessions: s.Sessions(), Logins: s.Logins(), Janitor: s.Janitor(),
 		Credentials: s.Credentials(), Outbox: s.Outbox(), ServiceKeys: s.ServiceKeys(), ServiceTokens: s.ServiceTokens(),
+		Recipe: storetest.Recipe{
+			Accounts: s.Accounts(), People: s.People(), Tokens: s.RecipeTokens(), Roles: s.AppRoles(), Metadatas: s.Metadatas(),
+			Externals: s.Externals(), Organisations: s.Divisions(), Apps: s.Apps(),
+		},
 		Trail: storetest.Trail{
 			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
 				return s.Events().Find(ctx, sqlstore.TrailQuery{TenantID: tenantID, Trace: trace})
@@ -46,6 +50,8 @@ func TestCredentials(t *testing.T)   { both(t, storetest.Credentials) }
 func TestServiceKeys(t *testing.T)   { both(t, storetest.ServiceKeys) }
 func TestServiceTokens(t *testing.T) { both(t, storetest.ServiceTokens) }
 func TestOutbox(t *testing.T)        { both(t, storetest.Outbox) }
+func TestAccounts(t *testing.T)      { both(t, storetest.Accounts) }
+func TestRecipes(t *testing.T)       { both(t, storetest.Recipes) }
 
 // TestEphemeral: a sweep far in the future empties the backend for every test of the suite.
 func TestEphemeral(t *testing.T) {

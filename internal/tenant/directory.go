@@ -140,12 +140,20 @@ func (d *Directory) BySlug(slug string) *Tenant { return d.view.Load().bySlug[sl
 // ByHost gives the tenant whose issuer is exactly this host (with port as in the URL), or nil.
 func (d *Directory) ByHost(host string) *Tenant { return d.view.Load().byHost[strings.ToLower(host)] }
 
-// Only gives the tenant when there is exactly one, else nil.
+// Only gives the tenant when there is exactly one, else nil. Tenants that a SuperTokens key made as apps do not count: they are reached by
+// their name alone, and making one must not take away what callers without a name reached before.
 func (d *Directory) Only() *Tenant {
-	if all := d.All(); len(all) == 1 {
-		return all[0]
+	var only *Tenant
+	for _, t := range d.All() {
+		if t.Policy.AppOf != "" {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = t
 	}
-	return nil
+	return only
 }
 
 // ByClient gives the one tenant that has a client of this id; nil when none or several do.

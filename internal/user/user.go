@@ -53,9 +53,16 @@ type Identifier struct {
 	Value       string // normalised
 	Typed       string // as the person typed it
 	VerifiedAt  time.Time
-	VerifiedHow string // "mail", "reset", "import", …
+	VerifiedHow string // "mail", "reset", "import", …; Claimed of one that is not verified
 	Primary     bool
 }
+
+// Claimed is VerifiedHow of an address that somebody signed up with, or moved to, through a face where accounts work before their mailbox
+// is proved. It blocks nobody: whoever proves the mailbox takes the address, and nothing of the claimant's survives (pre-hijacking).
+const Claimed = "claimed"
+
+// Claimed reports whether whoever proves the mailbox may take this identifier from its holder.
+func (i Identifier) Claimed() bool { return !i.Verified() && i.VerifiedHow == Claimed }
 
 // Verified reports whether possession was ever proved.
 func (i Identifier) Verified() bool { return !i.VerifiedAt.IsZero() }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
@@ -71,8 +73,16 @@ type Services interface {
 	Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r servicetoken.VendRequest) (string, error)
 }
 
-// Config is what the face stands on; every part is needed.
+// Passwords checks the password of an account for an application that asks; login.Service is one.
+type Passwords interface {
+	Check(ctx context.Context, call *audit.Call, req login.CheckRequest) (user.User, error)
+}
+
+// Config is what the face stands on; every part is needed, but that without Recipe and Passwords the calls about people, organisations and
+// apps are not there.
 type Config struct {
+	Recipe        *recipe.Service
+	Passwords     Passwords
 	Directory     Directory
 	ServiceKeys   ServiceKeys
 	Organisations Organisations

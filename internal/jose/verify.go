@@ -69,6 +69,19 @@ func (t *Token) Claim(name string) (json.RawMessage, bool) {
 // Verify checks raw against keys and rules at the instant now. It does no I/O. The error is a *fault.Error of kind Unauthenticated:
 // ReasonTokenExpired for a token that is right in everything but its age, else ReasonInvalidToken; its cause is one of the errors above.
 func Verify(r Rules, keys Keys, raw string, now time.Time) (*Token, error) {
+	t, err := Open(r, keys, raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Judge(t, now); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Open is the first half of Verify: form, key, signature, typ, and the types of the registered claims. What they say is not judged yet: for
+// callers whose rules depend on the kind of the token, who must call Judge. Errors are those of Verify.
+func Open(r Rules, keys Keys, raw string) (*Token, error) {
 	h, payload, err := open(keys, raw, r.MaxSize)
 	if err != nil {
 		return nil, refuse(err)
@@ -84,10 +97,15 @@ func Verify(r Rules, keys Keys, raw string, now time.Time) (*Token, error) {
 	if !t.registered() {
 		return nil, refuse(ErrClaims)
 	}
-	if err := r.judge(t, now); err != nil {
-		return nil, refuse(err)
-	}
 	return t, nil
+}
+
+// Judge is the second half of Verify: issuer, audience and age of an opened token, at any later instant too.
+func (r Rules) Judge(t *Token, now time.Time) error {
+	if err := r.judge(t, now); err != nil {
+		return refuse(err)
+	}
+	return nil
 }
 
 // judge checks the claims of a token whose signature is right. Age comes last, so that "expired" says that nothing else is wrong.
@@ -142,14 +160,14 @@ func open(keys Keys, raw string, limit int) (header, []byte, error) {
 	if weak.Off("alg-bound") {
 		return h, payload, nil
 	}
-	key := keys[h.kid]
+	key := keys.Find(h.kid)
 	if key == nil {
 		return header{}, nil, ErrUnknownKey
 	}
 	if h.alg != key.alg { // the attack: RS256's public key used as an HMAC secret, or "none"
 		return header{}, nil, ErrWrongAlg
 	}
-	if !key.verify(raw[:len(head)+1+len(body)], sig) {
+	if !key.verify([]byte(raw[:len(head)+1+len(body)]), sig) {
 		return header{}, nil, ErrSignature
 	}
 	return h, payload, nil
@@ -202,7 +220,7 @@ func mediaType(typ string) string {
 
 // decode reads strict base64url: the library skips line breaks, by which one signature would have many texts.
 func decode(segment string) ([]byte, bool) {
-	if strings.ContainsAny(segment, "\r\n") {
+	if strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
 		return nil, false
 	}
 	out, err := b64.DecodeString(segment)

@@ -24,7 +24,7 @@ var (
 	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid"}, Bars: []string{"source", "sessionHandle"}}
 	UserJWT = Usage{Name: "user", Types: []string{"jwt"}, Needs: []string{"sub", "tid", "tty"}, Bars: []string{"source", "sessionHandle"}} // tty is "at"
 	ID      = Usage{Name: "id", Types: []string{"jwt"}, Needs: []string{"sub"}, Bars: []string{"tty", "source", "sessionHandle", "ep"}}
-	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "sessionHandle"}, Static: true}
+	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "tty", "sessionHandle"}, Static: true}
 	Logout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
 	Super   = Usage{Name: "supertokens", Types: []string{"jwt"}, Needs: []string{"sessionHandle"}, Bars: []string{"source", "tty"}, Static: true}
 )

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/secretref"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
@@ -55,6 +56,7 @@ type building struct {
 	sessions  *session.Service
 	passwords *credential.Passwords
 	logins    *login.Service
+	recipe    *recipe.Service
 	services  *servicetoken.Service
 	mail      *delivery.Worker
 	values    ephemeral.Values
@@ -190,6 +192,9 @@ func (b *building) wire() (err error) {
 		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,
 	})
+	if err := b.openRecipe(); err != nil {
+		return err
+	}
 	return b.openFaces()
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/pages"
@@ -19,6 +20,7 @@ func (b *building) pageRoutes() ([]web.Route, error) {
 // superRoutes are the API that SuperTokens' libraries take for their core.
 func (b *building) superRoutes() ([]web.Route, error) {
 	f, err := supertokens.New(supertokens.Config{
+		Recipe: b.recipe, Passwords: b.logins,
 		Directory: b.directory, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Organisations: b.store.Organisations(),
 		Keys: b.tokens, Sessions: countedSessions{b.sessions, b.outcomes}, Users: b.store.Users(), Services: b.services, Ping: b.store.Ping,
 	})
@@ -26,4 +28,14 @@ func (b *building) superRoutes() ([]web.Route, error) {
 		return nil, err
 	}
 	return f.Routes(), nil
+}
+
+// openRecipe makes the rules of what only that API has.
+func (b *building) openRecipe() (err error) {
+	b.recipe, err = recipe.New(recipe.Config{
+		Accounts: b.store.Accounts(), People: b.store.People(), Tokens: b.store.RecipeTokens(), Roles: b.store.AppRoles(),
+		Metadatas: b.store.Metadatas(), Externals: b.store.Externals(), Organisations: b.store.Divisions(), Apps: b.store.Apps(),
+		Tenants: b.store.Tenants(), Directory: b.directory, Passwords: b.passwords,
+	})
+	return err
 }

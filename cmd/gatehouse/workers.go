@@ -61,6 +61,9 @@ func (j *janitor) round(ctx context.Context) {
 		if _, err := j.b.store.Sessions().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
 			j.complain(ctx, "ended sessions", err)
 		}
+		if _, err := j.b.recipe.PurgeExpired(ctx, t.ID, t.At(wall), purgeBatch); err != nil {
+			j.complain(ctx, "one-time tokens", err)
+		}
 		if _, err := j.b.services.Purge(ctx, t.ID, t.At(wall), purgeBatch); err != nil {
 			j.complain(ctx, "service tokens", err)
 		}

@@ -42,6 +42,8 @@ type Drill struct {
 func All() []Drill {
 	return []Drill{
 		{1, "stolen-refresh-token", []string{"reuse"}, stolenRefreshToken},
+		{1, "supertokens-stolen-refresh-token", []string{"reuse"}, superStolen},
+		{1, "supertokens-token-elsewhere", []string{"one-dialect"}, superElsewhere},
 		{2, "stolen-access-token", []string{"live-check"}, stolenAccessToken},
 		{5, "refresh-race", []string{"same-successor"}, refreshRace},
 		{6, "refresh-against-revoke", []string{"revoke-guard"}, refreshAfterRevoke},
@@ -56,6 +58,7 @@ func All() []Drill {
 		{20, "host-poisoning", []string{"known-hosts"}, hostPoisoning},
 		{21, "foreign-guesses", []string{"device-apart"}, foreignGuesses},
 		{25, "claim-injection", []string{"reserved-claims"}, claimInjection},
+		{25, "supertokens-claim-injection", []string{"reserved-claims"}, superClaims},
 	}
 }
 

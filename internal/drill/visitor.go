@@ -25,6 +25,7 @@ type Target struct {
 	TenantID string // test tenant
 	ClientID string // its demo client; "" for the default one
 	APIKey   string // an internal API key with every scope, of a service that is not the attacker's
+	SuperKey string // key of a backend that speaks the SuperTokens-shaped API; likewise
 	Strict   string // a client of the tenant with auto_register off, "" when there is none
 	Now      func() time.Time
 	Patience time.Duration // how long a mail may take; 5 s when zero

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"time"
@@ -111,47 +110,4 @@ func (s *Service) Find(ctx context.Context, call *audit.Call, d *Dialect, tenant
 	}
 	l, _, err := s.findDialect(ctx, call, d, tenantID, id)
 	return l.Family, err
-}
-
-// Payloads is what a backend keeps with a session; nil leaves one as it is.
-type Payloads struct{ Access, Database []byte }
-
-// SetPayloads changes what a backend keeps with a live session and gives the session. Access tokens that are out stay as they are.
-func (s *Service) SetPayloads(ctx context.Context, call *audit.Call, d *Dialect, id string, p Payloads) (Family, error) {
-	for range maxTries {
-		fam, err := s.Find(ctx, call, d, call.TenantID, id)
-		if err != nil {
-			return Family{}, err
-		}
-		next := fam
-		if p.Access != nil {
-			next.AccessPayload = p.Access
-		}
-		if p.Database != nil {
-			next.DatabasePayload = p.Database
-		}
-		if bytes.Equal(next.AccessPayload, fam.AccessPayload) && bytes.Equal(next.DatabasePayload, fam.DatabasePayload) {
-			return fam, nil
-		}
-		won, err := s.store.Swap(ctx, fam, next, one(familyEvent(call, EventChanged, &fam)))
-		if err != nil || won {
-			return next, err
-		}
-	}
-	return Family{}, fault.New(fault.Unavailable, fault.ReasonBusy, "too many at once; please try again").After(time.Second)
-}
-
-// Resign makes an access token that says what the session says now, in the place of one with the same refresh token, parent and expiry.
-func (s *Service) Resign(ctx context.Context, call *audit.Call, d *Dialect, fam *Family, m Making) (Access, error) {
-	full := s.making(fam, 0, call.At)
-	full.H1, full.ParentH1, full.AntiCSRF, full.Expires = m.H1, m.ParentH1, m.AntiCSRF, m.Expires
-	access, err := d.Sign(ctx, full)
-	if err != nil {
-		return Access{}, err
-	}
-	live, err := s.store.Touch(ctx, *fam, fam.LastSeen)
-	if err == nil && !live {
-		err = refused(fault.ReasonSessionRevoked)
-	}
-	return access, err
 }

@@ -112,7 +112,7 @@ func (f *facts) foreign(fam *Family) bool {
 	if f.TenantID != fam.TenantID || !f.ClientGone && f.ClientID != fam.ClientID {
 		return true
 	}
-	if f.Dialect != dialectOf(fam) {
+	if f.Dialect != dialectOf(fam) && !weak.Off("one-dialect") {
 		return true
 	}
 	return fam.ClientAuth && !f.Authenticated

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +50,72 @@ func TestPlannedRotation(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLongTokensKeepTheirKey: a key whose row says so, even a moment before it would have gone, stays until then; withdrawing it tells the feed
+// for as long as a token of it could live.
+func TestLongTokensKeepTheirKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, dirs := testDirectory(t, time.Now, 1)
+		dirs.change(d, func(snap *tenant.Snapshot) { snap.Tenants[0].Policy.Keys.RotationH = 2 })
+		f := &fakeKeys{}
+		s, tn := node(t, f, d, Config{ReloadEvery: 30 * time.Minute}), d.ByID(tenantID)
+		kid, plain := kidOf(t, sign(t, s, tn)), ""
+		synctest.Wait()
+		until := time.Now().Add(6 * time.Hour)
+		time.Sleep(121 * time.Minute)
+		plain = kidOf(t, sign(t, s, tn))
+		time.Sleep(62 * time.Minute) // gone in two minutes, read again in 27
+		f.mu.Lock()
+		for i := range f.keys { // another process has signed a long token; this node has not read it yet
+			if f.keys[i].KID == kid {
+				f.keys[i].KeepUntil = until
+			}
+		}
+		f.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		if !slices.Contains(published(t, s), kid) || s.Kept(tn.ID, tn.At(time.Now())) != 1 {
+			t.Fatal("the key is gone before its long token")
+		}
+		time.Sleep(time.Until(until) - time.Minute)
+		if kids := published(t, s); !slices.Contains(kids, kid) || slices.Contains(kids, plain) {
+			t.Fatalf("published %v: the key of the long token, %s, and not the next one, %s, were to be there", kids, kid, plain)
+		}
+		time.Sleep(2 * time.Minute)
+		if slices.Contains(published(t, s), kid) || s.Kept(tn.ID, tn.At(time.Now())) != 0 {
+			t.Fatal("the key stays after its long token")
+		}
+	})
+}
+
+func TestWithdrawalIsToldForAsLongAsTokensLive(t *testing.T) {
+	d, _ := testDirectory(t, time.Now, 1)
+	tn := d.ByID(tenantID)
+	at := time.Now()
+	f := &recordingKeys{fakeKeys: fakeKeys{keys: []SigningKey{
+		{TenantID: tn.ID, KID: "d-short", Kind: Rotating, Alg: jose.ES256}, {TenantID: tn.ID, KID: "s-1", Kind: Static, Alg: jose.RS256},
+		{TenantID: tn.ID, KID: "d-kept", Kind: Rotating, Alg: jose.ES256, KeepUntil: at.Add(1000 * time.Hour)},
+	}}}
+	s := New(f, testRing(), d, Config{Now: time.Now, Log: quiet(), Holder: quickKeys{}})
+	for kid, least := range map[string]time.Duration{"d-short": time.Hour, "d-kept": 1000 * time.Hour, "s-1": 100 * 365 * 24 * time.Hour} {
+		if err := s.WithdrawSigning(t.Context(), operators(tn), tn, kid); err != nil {
+			t.Fatal(err)
+		}
+		if r := f.last.Revocations; len(r) != 1 || r[0].Target != kid || r[0].Until.Before(at.Add(least)) {
+			t.Errorf("%s: the feed is told %+v", kid, r)
+		}
+	}
+}
+
+// recordingKeys keeps the last record of a withdrawal.
+type recordingKeys struct {
+	fakeKeys
+	last audit.Record
+}
+
+func (r *recordingKeys) Withdraw(ctx context.Context, tenantID, kid string, at time.Time, rec audit.Record) error {
+	r.last = rec
+	return r.fakeKeys.Withdraw(ctx, tenantID, kid, at, rec)
 }
 
 // TestRotationWithoutServer: the command alone announces the next key when there is none.

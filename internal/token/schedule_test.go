@@ -44,21 +44,26 @@ func TestSchedule(t *testing.T) {
 	const week = 168 * time.Hour
 	withdrawn := rotating(1, week)
 	withdrawn.Withdrawn = start
+	kept, briefly := rotating(0, 0), rotating(0, 0)
+	kept.KeepUntil, briefly.KeepUntil = start.Add(10*week), start.Add(week)
 	for name, c := range map[string]struct {
 		keys []SigningKey
 		at   time.Duration
 		want []string
 	}{
-		"nothing yet":            {nil, 0, []string{"make 0 from 0s"}},
-		"first key":              {[]SigningKey{rotating(0, 0)}, 0, []string{"publish d-0", "make 1 from 168h0m0s"}},
-		"announced":              {[]SigningKey{rotating(0, 0), rotating(1, week)}, time.Hour, []string{"publish d-1", "publish d-0", "next 168h0m0s"}},
-		"the next signs":         {[]SigningKey{rotating(0, 0), rotating(1, week)}, week, []string{"publish d-1", "publish d-0", "make 2 from 336h0m0s", "next 169h5m0s"}},
-		"last moment of the old": {[]SigningKey{rotating(0, 0), rotating(1, week)}, week + 65*time.Minute - 1, []string{"publish d-1", "publish d-0", "make 2 from 336h0m0s", "next 169h5m0s"}},
-		"the old leaves":         {[]SigningKey{rotating(0, 0), rotating(1, week)}, week + 65*time.Minute, []string{"publish d-1", "dead d-0", "make 2 from 336h0m0s"}},
-		"after a jump":           {[]SigningKey{rotating(0, 0), rotating(1, week)}, 10 * week, []string{"publish d-1", "dead d-0", "make 2 from 1680h5m10s"}},
-		"clock behind":           {[]SigningKey{rotating(0, time.Minute)}, 0, []string{"publish d-0", "make 1 from 168h1m0s"}},
-		"next withdrawn":         {[]SigningKey{rotating(0, 0), withdrawn}, time.Hour, []string{"publish d-0", "make 1 from 168h0m0s"}},
-		"current withdrawn":      {[]SigningKey{withdrawn, rotating(2, 2*week)}, week, []string{"publish d-2", "make 3 from 504h0m0s"}},
+		"nothing yet":                  {nil, 0, []string{"make 0 from 0s"}},
+		"first key":                    {[]SigningKey{rotating(0, 0)}, 0, []string{"publish d-0", "make 1 from 168h0m0s"}},
+		"announced":                    {[]SigningKey{rotating(0, 0), rotating(1, week)}, time.Hour, []string{"publish d-1", "publish d-0", "next 168h0m0s"}},
+		"the next signs":               {[]SigningKey{rotating(0, 0), rotating(1, week)}, week, []string{"publish d-1", "publish d-0", "make 2 from 336h0m0s", "next 169h5m0s"}},
+		"last moment of the old":       {[]SigningKey{rotating(0, 0), rotating(1, week)}, week + 65*time.Minute - 1, []string{"publish d-1", "publish d-0", "make 2 from 336h0m0s", "next 169h5m0s"}},
+		"the old leaves":               {[]SigningKey{rotating(0, 0), rotating(1, week)}, week + 65*time.Minute, []string{"publish d-1", "dead d-0", "make 2 from 336h0m0s"}},
+		"kept for a long token":        {[]SigningKey{kept, rotating(1, week)}, 10*week - time.Second, []string{"publish d-1", "publish d-0", "make 2 from 1680h5m9s", "next 1680h0m0s"}},
+		"its last moment is over":      {[]SigningKey{kept, rotating(1, week)}, 10 * week, []string{"publish d-1", "dead d-0", "make 2 from 1680h5m10s"}},
+		"kept no longer than the rest": {[]SigningKey{briefly, rotating(1, week)}, week + time.Hour, []string{"publish d-1", "publish d-0", "make 2 from 336h0m0s", "next 169h5m0s"}},
+		"after a jump":                 {[]SigningKey{rotating(0, 0), rotating(1, week)}, 10 * week, []string{"publish d-1", "dead d-0", "make 2 from 1680h5m10s"}},
+		"clock behind":                 {[]SigningKey{rotating(0, time.Minute)}, 0, []string{"publish d-0", "make 1 from 168h1m0s"}},
+		"next withdrawn":               {[]SigningKey{rotating(0, 0), withdrawn}, time.Hour, []string{"publish d-0", "make 1 from 168h0m0s"}},
+		"current withdrawn":            {[]SigningKey{withdrawn, rotating(2, 2*week)}, week, []string{"publish d-2", "make 3 from 504h0m0s"}},
 	} {
 		if diff := cmp.Diff(c.want, gist(Schedule(c.keys, start.Add(c.at), policy))); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -111,6 +116,9 @@ func TestScheduleHolds(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			plan := Schedule(keys, at, p)
 			for _, k := range plan.Dead {
+				if k.KeepUntil.After(at) {
+					t.Fatalf("%s is dead at %v and to be kept until %v", k.KID, at, k.KeepUntil)
+				}
 				if last, ok := signed[k.KID]; ok && last.Add(p.Overlap).After(at) {
 					t.Fatalf("%s is dead at %v, its last token lives until %v", k.KID, at, last.Add(p.Overlap))
 				}
@@ -131,6 +139,13 @@ func TestScheduleHolds(t *testing.T) {
 					t.Fatalf("nothing signs with %s", alg)
 				}
 				k := l[now]
+				if rapid.IntRange(0, 9).Draw(t, "long token") == 0 {
+					for i := range keys {
+						if keys[i].KID == k.KID {
+							keys[i].KeepUntil = latest(keys[i].KeepUntil, at.Add(time.Duration(rapid.IntRange(1, 1_000_000).Draw(t, "life s"))*time.Second))
+						}
+					}
+				}
 				if _, ok := began[k.KID]; !ok {
 					began[k.KID] = at
 					if k.Slot > 0 && !jumped && at.Sub(k.CreatedAt) < 300*time.Second {

@@ -93,6 +93,7 @@ func TestReservedClaims(t *testing.T) {
 	for _, name := range []string{
 		"iss", "tid", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti", "sid", "ep", "roles", "scope", "email", "email_verified",
 		"preferred_username", "applicationId", "auth_time", "amr", "acr", "source", "sessionHandle", "refreshTokenHash1", "act", "cnf", "tty",
+		"Source", "SOURCE", "\u017fource", "sessionhandle", "Sub", "TID", // what encoding/json takes for the same
 	} {
 		if _, err := appendClaims(nil, AccessClaims{Extra: map[string]any{name: "x"}}); err == nil {
 			t.Errorf("%s may be set as an extra claim", name)

@@ -31,7 +31,7 @@ func orgName(s string) bool {
 // parsePath reads a path below the prefix, in any case, with or without a slash at its end. known says which endpoints there are: a path
 // that is one as it stands names no tenant. False when there is no such endpoint.
 func parsePath(rest string, known func(path string) bool) (place, bool) {
-	p := place{app: publicName, org: publicName, path: "/" + strings.TrimSuffix(strings.ToLower(strings.TrimPrefix(rest, "/")), "/")}
+	p := place{app: publicName, org: publicName, path: "/" + strings.TrimSuffix(lower(strings.TrimPrefix(rest, "/")), "/")}
 	first, after := cutSegment(p.path)
 	if appForm.MatchString(first) {
 		p.app, p.path = strings.TrimPrefix(first, "appid-"), after
@@ -45,6 +45,16 @@ func parsePath(rest string, known func(path string) bool) (place, bool) {
 		return p, true
 	}
 	return p, false
+}
+
+// lower folds ASCII alone: a Kelvin sign is no k.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // cutSegment takes the first segment off; what remains begins with a slash.

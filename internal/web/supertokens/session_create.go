@@ -52,14 +52,19 @@ func (f *Face) createRequest(r *request) (req session.OpenDialectRequest, err er
 	return req, nil
 }
 
-// ours is the subject as one of our users, nil when it is none.
+// ours is the subject as one of our users, nil when it is none. Another system's name of a user is that user: the session stands under the
+// name, and ends with the user.
 func (f *Face) ours(ctx context.Context, r *request, subject string) (*user.User, error) {
-	if _, isID := secret.ParseID(subject); !isID {
-		return nil, nil
-	}
 	u, err := f.cfg.Users.Get(ctx, r.app.ID, subject, r.x.Client.ID)
+	if unknown(err) && f.cfg.Recipe != nil {
+		var id string
+		if id, err = f.cfg.Recipe.Subject(ctx, r.app, subject); err != nil || id == subject {
+			return nil, err
+		}
+		u, err = f.cfg.Users.Get(ctx, r.app.ID, id, r.x.Client.ID)
+	}
 	switch {
-	case err != nil && fault.From(err).Kind == fault.NotFound:
+	case unknown(err):
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -68,6 +73,8 @@ func (f *Face) ours(ctx context.Context, r *request, subject string) (*user.User
 	}
 	return &u, nil
 }
+
+func unknown(err error) bool { return err != nil && fault.From(err).Kind == fault.NotFound }
 
 // refreshSession rotates. A reused token has ended the session by now; the word for it lets the library tell whoever asked.
 func (f *Face) refreshSession(ctx context.Context, r *request) (any, error) {

@@ -14,7 +14,11 @@ func noSession() error {
 // named gives the session of a handle.
 func (f *Face) named(ctx context.Context, r *request, text string) (session.Family, error) {
 	id, org := parseHandle(text)
-	return f.keep(ctx, r, id, org, session.Payloads{})
+	fam, err := f.cfg.Sessions.Find(ctx, r.call, f.dialect(r), r.app.ID, id)
+	if err == nil && orgOf(fam.OrgID) != org {
+		err = noSession()
+	}
+	return fam, err
 }
 
 // asSession reads the session that the query names and answers with what show takes from it.
@@ -86,8 +90,10 @@ func (f *Face) putJWTData(ctx context.Context, r *request) (any, error) {
 }
 
 func (f *Face) put(ctx context.Context, r *request, text string, p session.Payloads) (any, error) {
-	id, org := parseHandle(text)
-	_, err := f.keep(ctx, r, id, org, p)
+	fam, err := f.named(ctx, r, text)
+	if err == nil {
+		_, err = f.cfg.Sessions.Change(ctx, r.call, session.Change{Dialect: f.dialect(r), TenantID: r.app.ID, ID: fam.ID, Payloads: p})
+	}
 	if refusedSession(err) {
 		return gone(), nil
 	}

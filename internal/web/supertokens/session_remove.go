@@ -43,10 +43,16 @@ func (f *Face) removeOfUser(ctx context.Context, r *request, subject string) ([]
 	if err != nil || subject == "" {
 		return []string{}, err
 	}
-	if everywhere {
-		return f.revoke(ctx, r, session.Match{Subject: subject})
-	}
 	ended := []string{}
+	if everywhere {
+		names, err := f.namesOf(ctx, r, subject)
+		for i := 0; i < len(names) && err == nil; i++ {
+			var more []string
+			more, err = f.revoke(ctx, r, session.Match{Subject: names[i]})
+			ended = append(ended, more...)
+		}
+		return ended, err
+	}
 	families, err := f.every(ctx, r, subject, false)
 	for i := range families {
 		var more []string
@@ -113,7 +119,18 @@ func (f *Face) sessionsOfUser(ctx context.Context, r *request) (any, error) {
 }
 
 // every gives a user's live sessions, of all tenants or of the path's.
-func (f *Face) every(ctx context.Context, r *request, subject string, everywhere bool) ([]session.Family, error) {
+func (f *Face) every(ctx context.Context, r *request, subject string, everywhere bool) (out []session.Family, err error) {
+	names, err := f.namesOf(ctx, r, subject)
+	for i := 0; i < len(names) && err == nil; i++ {
+		var more []session.Family
+		more, err = f.everyOf(ctx, r, names[i], everywhere)
+		out = append(out, more...)
+	}
+	return out, err
+}
+
+// everyOf is every for one of the names of a user.
+func (f *Face) everyOf(ctx context.Context, r *request, subject string, everywhere bool) ([]session.Family, error) {
 	var out []session.Family
 	q := session.ListQuery{TenantID: r.app.ID, Subject: subject, Limit: pageSize}
 	for {

@@ -85,41 +85,20 @@ func (f *Face) regenerate(ctx context.Context, r *request) (any, error) {
 	if !good {
 		return statusBecause(unauthorised, "The access token is not valid."), nil
 	}
-	fam, err := f.keep(ctx, r, s.id, s.org, session.Payloads{Access: payload})
+	change := session.Change{Dialect: f.dialect(r), TenantID: r.app.ID, ID: s.id, Payloads: session.Payloads{Access: payload}}
+	if r.call.At.Before(s.expires) {
+		change.Making = session.Making{H1: s.h1, ParentH1: s.parentH1, AntiCSRF: s.antiCSRF, Expires: s.expires}
+	}
+	c, err := f.cfg.Sessions.Change(ctx, r.call, change)
 	if refusedSession(err) {
 		return gone(), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return f.regenerated(ctx, r, &s, &fam)
-}
-
-func (f *Face) regenerated(ctx context.Context, r *request, s *shown, fam *session.Family) (any, error) {
-	out := ok(reply{"session": about(r, fam, orEmpty(fam.AccessPayload))})
-	if !r.call.At.Before(s.expires) {
-		return out, nil
+	out := ok(reply{"session": about(r, &c.Family, orEmpty(c.Family.AccessPayload))})
+	if !c.Access.Token.IsZero() {
+		out["accessToken"] = accessOf(c.Access)
 	}
-	access, err := f.cfg.Sessions.Resign(ctx, r.call, f.dialect(r), fam,
-		session.Making{H1: s.h1, ParentH1: s.parentH1, AntiCSRF: s.antiCSRF, Expires: s.expires})
-	if refusedSession(err) {
-		return gone(), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out["accessToken"] = accessOf(access)
 	return out, nil
-}
-
-// keep changes what is stored with a session; empty payloads only read it.
-func (f *Face) keep(ctx context.Context, r *request, id, org string, p session.Payloads) (session.Family, error) {
-	fam, err := f.cfg.Sessions.Find(ctx, r.call, f.dialect(r), r.app.ID, id)
-	if err == nil && orgOf(fam.OrgID) != org {
-		err = noSession()
-	}
-	if err != nil || p.Access == nil && p.Database == nil {
-		return fam, err
-	}
-	return f.cfg.Sessions.SetPayloads(ctx, r.call, f.dialect(r), id, p)
 }

@@ -57,8 +57,7 @@ type Sessions interface {
 	Refresh(ctx context.Context, call *audit.Call, r session.RefreshRequest) (session.Tokens, error)
 	Confirm(ctx context.Context, call *audit.Call, r session.ConfirmRequest) (session.Confirmed, error)
 	Find(ctx context.Context, call *audit.Call, d *session.Dialect, tenantID, id string) (session.Family, error)
-	SetPayloads(ctx context.Context, call *audit.Call, d *session.Dialect, id string, p session.Payloads) (session.Family, error)
-	Resign(ctx context.Context, call *audit.Call, d *session.Dialect, fam *session.Family, m session.Making) (session.Access, error)
+	Change(ctx context.Context, call *audit.Call, r session.Change) (session.Changed, error)
 	List(ctx context.Context, call *audit.Call, q session.ListQuery) ([]session.Family, error)
 	Revoke(ctx context.Context, call *audit.Call, m session.Match, reason string) ([]session.Ended, error)
 }

@@ -89,6 +89,21 @@ func (f *Face) mapping(ctx context.Context, r *request) (any, error) {
 	return out, nil
 }
 
+// namesOf gives every name of a user by one of them: sessions stand under the name they were opened with.
+func (f *Face) namesOf(ctx context.Context, r *request, name string) ([]string, error) {
+	if f.cfg.Recipe == nil {
+		return []string{name}, nil
+	}
+	e, err := f.cfg.Recipe.Mapping(ctx, r.app, name, recipe.AnyName)
+	switch {
+	case err == nil:
+		return []string{e.UserID, e.Name}, nil
+	case fault.ReasonOf(err) == fault.ReasonUnknownMapping:
+		return []string{name}, nil
+	}
+	return nil, err
+}
+
 func (f *Face) unmapUser(ctx context.Context, r *request) (any, error) {
 	name, kind, err := r.mapped()
 	if err != nil {

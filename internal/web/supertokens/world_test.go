@@ -35,6 +35,7 @@ type world struct {
 	weak   string         // of main: sessions and users, no apps
 	past   atomic.Int64   // nanoseconds the clock was moved
 	client string
+	home   string // of paths without an app, once there are several tenants
 }
 
 // node is one process: services, face and hallway.
@@ -57,7 +58,7 @@ func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.past.Loa
 // pass moves the clock of every node.
 func (w *world) pass(d time.Duration) { w.past.Add(int64(d)) }
 
-func newWorld(t *testing.T, store *sqlstore.Store) *world {
+func newWorld(t testing.TB, store *sqlstore.Store) *world {
 	t.Helper()
 	w := &world{store: store, client: "app"}
 	id := secret.NewID(w.now())
@@ -83,7 +84,7 @@ func ok(t testing.TB, err error) {
 	}
 }
 
-func (w *world) newKey(t *testing.T, tenantID string, scopes ...string) string {
+func (w *world) newKey(t testing.TB, tenantID string, scopes ...string) string {
 	t.Helper()
 	k, text, err := servicekey.New(tenantID, "test", scopes, w.now())
 	ok(t, err)
@@ -92,7 +93,7 @@ func (w *world) newKey(t *testing.T, tenantID string, scopes ...string) string {
 }
 
 // newNode starts a process on the store. Its keys are there when it returns.
-func (w *world) newNode(t *testing.T) *node {
+func (w *world) newNode(t testing.TB) *node {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	n := &node{dir: tenant.NewDirectory(w.store.Tenants(), w.now)}
@@ -112,7 +113,7 @@ func (w *world) newNode(t *testing.T) *node {
 	return n
 }
 
-func (n *node) serve(t *testing.T, w *world, log *slog.Logger) {
+func (n *node) serve(t testing.TB, w *world, log *slog.Logger) {
 	t.Helper()
 	var err error
 	n.hall, err = web.New(web.Config{Directory: n.dir, Now: w.now, Log: log, Dev: true})
@@ -125,11 +126,11 @@ func (n *node) serve(t *testing.T, w *world, log *slog.Logger) {
 	ok(t, n.hall.Mount(f.Routes()))
 }
 
-func masters(t *testing.T) secret.Masters {
+func masters(t testing.TB) secret.Masters {
 	t.Helper()
-	m, err := secret.ParseMasters([][]byte{bytes.Repeat([]byte{7}, secret.MasterSize)})
+	m, err := secret.ParseMaster("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
 	ok(t, err)
-	return m
+	return secret.Masters{m}
 }
 
 func within(t testing.TB, what string, done func() bool) {
@@ -200,7 +201,7 @@ func (w *world) asked(t testing.TB, method, path string, body any) map[string]an
 
 func (w *world) spoken(t testing.TB, version, method, path string, body any) map[string]any {
 	t.Helper()
-	h := w.node.call(t, tell{method: method, path: "/supertokens" + path, body: body, key: w.key, version: version})
+	h := w.node.call(t, tell{method: method, path: w.home + "/supertokens" + path, body: body, key: w.key, version: version})
 	if h.code != 200 || h.kind != "application/json; charset=UTF-8" || h.json == nil {
 		t.Fatalf("%s %s: %d %s %s", method, path, h.code, h.kind, h.text)
 	}

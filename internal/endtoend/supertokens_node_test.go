@@ -29,6 +29,9 @@ type superWorld struct {
 func newSuperWorld(t *testing.T, o server.Options, nodes int) *superWorld {
 	t.Helper()
 	w := &superWorld{store: storeOf(o)}
+	if o.Data == "" {
+		o.Data = t.TempDir() // a development server's master key is there: nodes share it
+	}
 	for range nodes {
 		s := server.Start(t, o)
 		w.nodes = append(w.nodes, s)

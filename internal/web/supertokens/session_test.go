@@ -324,8 +324,9 @@ func staticAndDynamic(t *testing.T, w *world) {
 	}
 	a := refresh(s.refresh, false)
 	b := refresh(s.refresh, true) // the switch on a repeated hand-out
+	stored := opened{access: text(t, w.asked(t, "POST", "/recipe/session/regenerate", object{"accessToken": a.access}), "accessToken", "token")}
 	c := refresh(s.refresh, false)
-	if kid(a) != "s-" || kid(b) != "d-" || kid(c) != "s-" || a.refresh != b.refresh || b.refresh != c.refresh {
+	if kid(a) != "s-" || kid(b) != "d-" || kid(c) != "s-" || kid(stored) != "d-" || a.refresh != b.refresh || b.refresh != c.refresh {
 		t.Errorf("%s %s %s", kid(a), kid(b), kid(c))
 	}
 	d := refresh(c.refresh, true)

@@ -35,6 +35,7 @@ type world struct {
 	weak   string         // of main: sessions and users, no apps
 	past   atomic.Int64   // nanoseconds the clock was moved
 	client string
+	start  time.Time
 	home   string // of paths without an app, once there are several tenants
 }
 
@@ -61,6 +62,7 @@ func (w *world) pass(d time.Duration) { w.past.Add(int64(d)) }
 func newWorld(t testing.TB, store *sqlstore.Store) *world {
 	t.Helper()
 	w := &world{store: store, client: "app"}
+	w.start = w.now()
 	id := secret.NewID(w.now())
 	main := tenant.Tenant{
 		ID: id, Slug: "main", Name: "Main", Issuer: issuer, ManagedBy: "file",

@@ -50,6 +50,7 @@ func All() []Drill {
 		{7, "session-fixation", []string{"fresh-ids"}, sessionFixation},
 		{8, "enumeration-by-answer", []string{"same-answer"}, enumeration},
 		{9, "pre-hijack", []string{"inert-attempts"}, preHijack},
+		{9, "pre-hijack-by-claim", []string{"claims-yield"}, preHijackByClaim},
 		{12, "link-scanner", []string{"inert-links"}, linkScanner},
 		{14, "qr-relay", []string{"handoff-confirm"}, qrRelay},
 		{15, "login-csrf", []string{"cross-origin"}, loginCSRF},

@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
@@ -215,6 +218,36 @@ var crimes = []struct {
 			c.t.Fatal(err)
 		}
 		return c.refused(v.refresh, "web")
+	}},
+	{"password_changed", func(c *crime) string {
+		v := c.victim("web")
+		at := c.now(v)
+		err := c.store.Accounts().Change(c.ctx, recipe.Change{
+			TenantID: c.TenantID, UserID: v.sub, Password: &credential.Password{ID: secret.NewID(at), PHC: "$x$"}, At: at,
+		}, audit.Record{})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return c.refused(v.refresh, "web")
+	}},
+	{"address_proved_by_owner", func(c *crime) string {
+		v := c.victim("web")
+		at := c.now(v)
+		if err := c.store.RecipeTokens().Unprove(c.ctx, c.TenantID, v.sub, v.Email, audit.Record{}); err != nil {
+			c.t.Fatal(err)
+		}
+		a := login.Attempt{
+			TenantID: c.TenantID, ID: secret.NewID(at), ClientID: "web", Email: v.Email, Typed: v.Email, TokenHash: secret.Bytes(32),
+			Password: credential.Password{ID: secret.NewID(at), PHC: "$x$"}, CreatedAt: at, ExpiresAt: at.Add(time.Hour),
+		}
+		if err := c.store.Logins().SaveAttempt(c.ctx, a, audit.Record{}); err != nil {
+			c.t.Fatal(err)
+		}
+		p := login.Proof{Attempt: a, UserID: secret.NewID(at), Password: a.Password, At: at}
+		if err := c.store.Logins().Prove(c.ctx, p, audit.Record{}); err != nil {
+			c.t.Fatal(err)
+		}
+		return v.sid
 	}},
 	{"revoked_by_operator", func(c *crime) string {
 		v := c.victim("web")

@@ -96,7 +96,7 @@ func (w *world) check(email, pw string) (user.User, error) {
 func TestPreHijackByClaim(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *sqlstore.Store, b backend) {
 		for road := range claim {
-			for attack := range plant {
+			for _, attack := range []string{"registers", "logs in to sign up", "asks for a reset", "moves to it"} {
 				t.Run("mallory claims and "+attack+", the victim comes "+road, func(t *testing.T) {
 					w := newWorld(t, b, login.Config{})
 					w.t.Policy.Limits = tenant.Limits{MailAddress: "off", PasswordAccount: "off"}

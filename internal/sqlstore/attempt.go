@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 type logins struct{ e engine }
@@ -127,6 +128,11 @@ func (s logins) Prove(ctx context.Context, p login.Proof, rec audit.Record) erro
 		maker := newcomer{
 			tenantID: a.TenantID, userID: p.UserID, clientID: a.ClientID, name: p.Name, locale: a.Locale, roles: p.Roles, at: p.At,
 			email: user.Identifier{Value: a.Email, Typed: a.Typed, VerifiedHow: "mail"}, password: p.Password,
+		}
+		if weak.Off("claims-yield") {
+			if adopted, err := adoptClaim(q, p); err != nil || adopted {
+				return err
+			}
 		}
 		out, err := releaseClaim(q, a.TenantID, a.Email, p.At)
 		if err != nil {

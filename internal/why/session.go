@@ -1,6 +1,7 @@
 package why
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -163,9 +164,13 @@ func (e *evidence) revoked() (Cause, *audit.Event) {
 	case string(fault.ReasonUserDisabled):
 		return UserDisabled, e.last("user.disabled", f.RevokedAt)
 	case "user_deleted":
-		return UserDeleted, e.last("user.deleted", f.RevokedAt)
+		return UserDeleted, cmp.Or(e.last("user.deleted", f.RevokedAt), e.last("account.removed", f.RevokedAt))
 	case "password_reset":
-		return PasswordReset, e.last("reset.done", f.RevokedAt)
+		return PasswordReset, cmp.Or(e.last("reset.done", f.RevokedAt), e.last("recipe_token.reset", f.RevokedAt))
+	case "password_changed":
+		return PasswordChanged, cmp.Or(e.last("account.changed", f.RevokedAt), e.last("account.imported", f.RevokedAt))
+	case "address_proved_by_owner":
+		return AddressProved, e.last("signup.proved", f.RevokedAt)
 	case string(fault.ReasonClientGone):
 		return ClientRemoved, e.last("client.removed", f.RevokedAt)
 	case "revoked_by_operator":

@@ -28,6 +28,8 @@ const (
 	UserDisabled    Cause = "user_disabled"
 	UserDeleted     Cause = "user_deleted"
 	PasswordReset   Cause = "password_reset"
+	PasswordChanged Cause = "password_changed"
+	AddressProved   Cause = "address_proved_by_owner"
 	EpochRaised     Cause = "epoch_raised"
 	ClientRemoved   Cause = "client_removed"
 	NotRegistered   Cause = "registration_gone"

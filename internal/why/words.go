@@ -15,6 +15,8 @@ var said = map[Cause]string{
 	UserDisabled:    "the account was disabled",
 	UserDeleted:     "the account was deleted",
 	PasswordReset:   "the password was reset by mail, which ends every session",
+	PasswordChanged: "an application's backend set a new password, which ends every session",
+	AddressProved:   "the account had signed up with a mailbox that somebody else proved to be theirs: it was removed and its sessions ended",
 	EpochRaised:     "every token of the account was declared dead (its epoch was raised)",
 	ClientRemoved:   "the application was removed from the tenant",
 	NotRegistered:   "the account is not registered with the application any more",

@@ -186,6 +186,7 @@ func (s *Server) ready(line string, o Options) {
 		},
 	}
 	s.Secret, s.APIKey, s.SuperKey = r.ClientSecret, r.InternalKey, r.SuperKey
+	s.Backend = r.SuperKey
 }
 
 func (s *Server) cleanup() {

@@ -84,7 +84,7 @@ func (p *post) token(t testing.TB, to string) string {
 	return ""
 }
 
-func newPeople(t *testing.T, store *sqlstore.Store) *people {
+func newPeople(t testing.TB, store *sqlstore.Store) *people {
 	t.Helper()
 	p := &people{world: newWorld(t, store)}
 	key := func(id uint32, purpose secret.Purpose) secret.RingKey {
@@ -104,7 +104,7 @@ func newPeople(t *testing.T, store *sqlstore.Store) *people {
 }
 
 // mount puts a hallway with both faces in the place of the world's own.
-func (p *people) mount(t *testing.T, log *slog.Logger) {
+func (p *people) mount(t testing.TB, log *slog.Logger) {
 	t.Helper()
 	s, n := p.store, p.node
 	rules, err := recipe.New(recipe.Config{

@@ -2,7 +2,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: run build test soak lint bench gen shots
+.PHONY: run build test soak lint bench gen shots example-microservices
 
 run: build
 	bin/gatehouse serve --dev --listen 127.0.0.1:8080 --data .data
@@ -12,6 +12,10 @@ build:
 
 test:
 	@.ci/test
+
+# Two services and an API that trust each other, on a development server of their own.
+example-microservices: build
+	$(GO) run ./examples/microservices -gatehouse bin/gatehouse
 
 # The long forms: more rounds, more kills.
 soak:

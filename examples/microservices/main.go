@@ -1,0 +1,115 @@
+// Command microservices shows services that trust each other, and one API for users and services, on Gatehouse: a service M1 that works for M2
+// with a token of its own, M2 that serves services alone, and a forum whose /like-comment takes a person's login as well as M1's token. It owns
+// three small programs and the story that plays on them; it does not own how tokens are made (the server does) or judged (package resource).
+//
+// Without -url it starts a development server of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/resource"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "microservices:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var g gatehouse
+	flags := flag.NewFlagSet("microservices", flag.ContinueOnError)
+	flags.StringVar(&g.URL, "url", "", "a running Gatehouse development server, which is its tenant's issuer; one is started when empty")
+	flags.StringVar(&g.Key, "key", "", "with -url: its internal API key, of scope service-tokens:write (the ready line has one)")
+	flags.StringVar(&g.ClientID, "client", "demo", "with -url: the client that people log in to")
+	binary := flags.String("gatehouse", "", "the binary to start; built from source when empty")
+	once := flags.Bool("once", false, "end after the story instead of waiting for more calls")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	g.HTTP = &http.Client{Timeout: 30 * time.Second}
+	if g.URL == "" {
+		_, _ = fmt.Fprintln(out, "starting a development server …")
+		stop, err := g.start(ctx, *binary)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return g.play(ctx, out, *once)
+}
+
+// play starts the services, tells the story, and waits unless once.
+func (g *gatehouse) play(ctx context.Context, out io.Writer, once bool) error {
+	// First M1's token: a development server that is a second old makes its keys for it, and M2 does not ask for keys twice in a second.
+	service := &m1{g: g, now: time.Now}
+	if _, err := service.bearer(ctx); err != nil {
+		return fmt.Errorf("a token for M1: %w", err)
+	}
+	m2Keys, err := resource.New(g.trust(m2Name))
+	if err != nil {
+		return err
+	}
+	forumKeys, err := resource.New(g.trust(g.ClientID)) // the audience of people's tokens is the client they logged in to
+	if err != nil {
+		return err
+	}
+	m2, err := listen(newM2(m2Keys))
+	if err != nil {
+		return err
+	}
+	defer m2.stop()
+	forum, err := listen(newForum(forumKeys))
+	if err != nil {
+		return err
+	}
+	defer forum.stop()
+	_, _ = fmt.Fprintf(out, "Gatehouse %s\nM2        %s\nforum     %s\n\n", g.URL, m2.url, forum.url)
+	if err := g.tell(ctx, out, service, m2.url, forum.url); err != nil || once {
+		return err
+	}
+	_, _ = fmt.Fprintln(out, "\nThe services listen on; end with Ctrl-C.")
+	<-ctx.Done()
+	return nil
+}
+
+// trust says whose tokens a service takes: this server's, made for this service.
+func (g *gatehouse) trust(audience string) resource.Config {
+	// A development server tells the issuer as localhost. Not every resolver knows that name's other address: the keys are fetched from the
+	// one it listens on.
+	keys := strings.Replace(g.URL, "localhost", "127.0.0.1", 1) + "/.well-known/jwks.json"
+	return resource.Config{Issuer: g.URL, Audience: audience, JWKSURL: keys, HTTP: g.HTTP}
+}
+
+// listening is a server on a free port of the loopback.
+type listening struct {
+	url  string
+	stop func()
+}
+
+func listen(h http.Handler) (*listening, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(l) }()
+	return &listening{url: "http://" + l.Addr().String(), stop: func() { _ = s.Close(); <-done }}, nil
+}

@@ -35,13 +35,13 @@ func main() {
 	flag.StringVar(&o.floor, "floor", "", "internal: serve the floor on this store")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if o.floor != "" {
 		err = serveFloor(ctx, o.floor)
 	} else {
 		err = run(ctx, o)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

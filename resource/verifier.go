@@ -73,11 +73,14 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*Token, *Error) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := e.token // a copy: what a handler does to it is not seen by the next request
-	if err := v.cfg.Feed.admit(ctx, &t, raw); err != nil {
+	t := &e.token
+	if v.cache != nil { // a copy: what a handler does to it is not seen by the next request
+		t = new(e.token)
+	}
+	if err := v.cfg.Feed.admit(ctx, t, raw); err != nil {
 		return nil, asError(err)
 	}
-	return &t, nil
+	return t, nil
 }
 
 func (v *Verifier) accept(ctx context.Context, raw string) (*entry, *Error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -148,12 +149,14 @@ func open(keys Keys, raw string, limit int) (header, []byte, error) {
 	if !ok1 || !ok2 { // a third dot (JWE) falls at the alphabet
 		return header{}, nil, ErrMalformed
 	}
-	h, err := readHeader(head)
+	w := works.Get().(*work)
+	defer works.Put(w)
+	h, err := readHeader(head, w)
 	if err != nil {
 		return header{}, nil, err
 	}
-	payload, ok := decode(body)
-	sig, ok2 := decode(tail)
+	payload, ok := decode(nil, body) // the claims stay in it
+	sig, ok2 := decode(w.sig[:0], tail)
 	if !ok || !ok2 {
 		return header{}, nil, ErrMalformed
 	}
@@ -167,20 +170,27 @@ func open(keys Keys, raw string, limit int) (header, []byte, error) {
 	if h.alg != key.alg { // the attack: RS256's public key used as an HMAC secret, or "none"
 		return header{}, nil, ErrWrongAlg
 	}
-	if !key.verify([]byte(raw[:len(head)+1+len(body)]), sig) {
+	w.sig, w.input = sig, append(w.input[:0], raw[:len(head)+1+len(body)]...)
+	if !key.verify(w.input, w.sig) {
 		return header{}, nil, ErrSignature
 	}
 	return h, payload, nil
 }
 
+// work is the memory of one verification that nothing keeps.
+type work struct{ head, sig, input []byte }
+
+var works = sync.Pool{New: func() any { return &work{} }}
+
 // maxHeader bounds the header in bytes of JSON.
 const maxHeader = 2 << 10
 
-func readHeader(segment string) (header, error) {
-	text, ok := decode(segment)
+func readHeader(segment string, w *work) (header, error) {
+	text, ok := decode(w.head[:0], segment)
 	if !ok {
 		return header{}, ErrMalformed
 	}
+	w.head = text
 	members, err := strictjson.Object(text, strictjson.Limits{Bytes: maxHeader, Depth: 8})
 	if err != nil {
 		return header{}, ErrMalformed
@@ -209,6 +219,9 @@ func readHeader(segment string) (header, error) {
 
 // mediaType brings a typ to lower case and drops "application/" (RFC 7515 section 4.1.9). Only ASCII letters fold.
 func mediaType(typ string) string {
+	if typ == "at+jwt" || typ == "jwt" { // what nearly every token has
+		return typ
+	}
 	lower := []byte(typ)
 	for i, c := range lower {
 		if c >= 'A' && c <= 'Z' {
@@ -218,11 +231,13 @@ func mediaType(typ string) string {
 	return strings.TrimPrefix(string(lower), "application/")
 }
 
-// decode reads strict base64url: the library skips line breaks, by which one signature would have many texts.
-func decode(segment string) ([]byte, bool) {
+// decode appends strict base64url to dst: the library skips line breaks, by which one signature would have many texts.
+func decode(dst []byte, segment string) ([]byte, bool) {
 	if strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
 		return nil, false
 	}
-	out, err := b64.DecodeString(segment)
-	return out, err == nil
+	n := b64.DecodedLen(len(segment))
+	dst = slices.Grow(dst, n)[:n]
+	n, err := b64.Decode(dst, []byte(segment))
+	return dst[:n], err == nil
 }

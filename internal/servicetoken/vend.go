@@ -24,7 +24,10 @@ type VendRequest struct {
 	Key      token.Kind // "" is Static
 }
 
-const maxPayload = 5 << 10 // bytes; the token stays below what verifiers and headers take
+const (
+	maxPayload = 5 << 10 // bytes; the token stays below what verifiers and headers take
+	maxIssuer  = 1024    // characters
+)
 
 // barred are claims that a caller's payload may not have: with one of them the token could pass for a user's, a session's or a token of
 // another kind, or stand for the wrong tenant. A verifier that looks at source alone must be able to trust the rest.
@@ -58,6 +61,9 @@ func (s *Service) Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, 
 	v := vended{row: &row, issuer: r.Issuer}
 	if err := v.read(r); err != nil {
 		return "", err
+	}
+	if row.Issuer != "" && !oneLine(row.Issuer, maxIssuer) {
+		return "", invalid(v.issuerField(), "must be a line of at most 1024 characters")
 	}
 	if s.ours(row.Issuer) {
 		return "", invalid(v.issuerField(), "is the issuer of a tenant here; only this server makes tokens in its name")

@@ -58,7 +58,7 @@ func TestVendRefuses(t *testing.T) {
 	}{
 		{"validity", api, `{}`, 0}, {"validity", api, `{}`, -1}, {"validity", api, `{}`, MaxSeconds + 1},
 		{"payload", api, `[]`, 1}, {"payload", api, `{"a":1,"a":2}`, 1}, {"payload", api, `{} {}`, 1}, {"payload", api, `{"a":"` + strings.Repeat("x", maxPayload) + `"}`, 1},
-		{"issuer", issuer, `{}`, 1}, {"issuer", issuer + "/", `{}`, 1}, {"issuer", "HTTPS://LOGIN.example.com:443", `{}`, 1}, {"issuer", " " + issuer, `{}`, 1},
+		{"issuer", "a\x00", `{}`, 1}, {"issuer", "\xff", `{}`, 1}, {"issuer", issuer, `{}`, 1}, {"issuer", issuer + "/", `{}`, 1}, {"issuer", "HTTPS://LOGIN.example.com:443", `{}`, 1}, {"issuer", " " + issuer, `{}`, 1},
 		{"issuer", "https://other.example.com/t/two", `{}`, 1}, {"issuer", "plain text", `{}`, 1},
 		{"payload.iss", api, `{"iss":"` + issuer + `"}`, 1}, {"payload.iss", api, `{"iss":"https:\/\/login.example.com"}`, 1}, {"payload.iss", api, `{"iss":["` + issuer + `"]}`, 1},
 		{"payload.ISS", api, `{"ISS":"` + issuer + `"}`, 1}, {"payload.Exp", api, `{"Exp":1}`, 1},

@@ -16,7 +16,7 @@ func (s *Store) RecipeTokens() recipe.Tokens { return recipeTokens{s.e} }
 const recipeTokenColumns = `tenant_id, token_hash, kind, org_id, subject, email, expires_at`
 
 var (
-	recipeTokenPut = hot(both(`INSERT INTO recipe_token (` + recipeTokenColumns + `) VALUES (` + placeholders(1, 7) + `)`))
+	recipeTokenPut = hot(both(`INSERT INTO recipe_token (` + recipeTokenColumns + `) VALUES (` + placeholders(7) + `)`))
 	recipeTokenGet = hot(both(`SELECT ` + recipeTokenColumns + ` FROM recipe_token
 		WHERE tenant_id = $1 AND token_hash = $2 AND kind = $3 AND org_id = $4 AND expires_at > $5`))
 	// The delete decides who spends it.

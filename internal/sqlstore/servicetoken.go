@@ -20,7 +20,7 @@ const serviceTokenColumns = `tenant_id, id, jti, name, issuer, claims, audience,
 	maker_kind, maker_id`
 
 var (
-	serviceTokenPut = hot(both(`INSERT INTO service_token (` + serviceTokenColumns + `) VALUES (` + placeholders(1, 15) + `)`))
+	serviceTokenPut = hot(both(`INSERT INTO service_token (` + serviceTokenColumns + `) VALUES (` + placeholders(15) + `)`))
 	// "tenant_id || ''" keeps a planner without statistics from reading all of a tenant by another index.
 	// The row of the key is locked, so that a withdrawal comes before or after.
 	serviceTokenKeep = hot(both(`UPDATE signing_key SET keep_until = CASE WHEN keep_until < $3 THEN $3 ELSE keep_until END

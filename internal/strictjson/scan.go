@@ -60,9 +60,9 @@ func (s *scanner) peek() byte {
 func (s *scanner) value(t reflect.Type) *fault.Error {
 	switch c := s.peek(); {
 	case c == '{':
-		return s.nested(t, s.object)
+		return s.nested(t, true)
 	case c == '[':
-		return s.nested(t, s.array)
+		return s.nested(t, false)
 	case c == '"':
 		_, err := s.text()
 		return err
@@ -74,14 +74,18 @@ func (s *scanner) value(t reflect.Type) *fault.Error {
 }
 
 // nested bounds the depth: a document of a million brackets would else be a stack of a million frames.
-func (s *scanner) nested(t reflect.Type, read func(reflect.Type) *fault.Error) *fault.Error {
+func (s *scanner) nested(t reflect.Type, object bool) (err *fault.Error) {
 	if s.depth == 0 {
 		return s.fail("is nested too deeply")
 	}
 	s.depth--
 	s.pos++
 	s.space()
-	err := read(t)
+	if object {
+		err = s.object(t)
+	} else {
+		err = s.array(t)
+	}
 	s.depth++
 	return err
 }

@@ -24,10 +24,9 @@ import (
 // Server is one running process.
 type Server struct {
 	drill.Target
-Secret   string // the demo client's
-	SuperKey string // API key of the ready line for the SuperTokens-shaped API
-	Data     string
-	Took     time.Duration // from exec to the ready line
+	Secret string // the demo client's
+	Data   string
+	Took   time.Duration // from exec to the ready line
 
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -186,7 +185,6 @@ func (s *Server) ready(line string, o Options) {
 		},
 	}
 	s.Secret, s.APIKey, s.SuperKey = r.ClientSecret, r.InternalKey, r.SuperKey
-	s.Backend = r.SuperKey
 }
 
 func (s *Server) cleanup() {

@@ -176,7 +176,7 @@ var laws = []struct {
 	{re(`^github\.com/redis/.*`), re(`^internal/ephemeral$`), "Redis holds what expires, and every verb on it is one script"},
 	{re(`^github\.com/aws/.*`), re(`^(internal/secretref|cmd/gatehouse)$`), "secrets come by reference, and nobody but the wiring knows from where"},
 	{re(`^crypto/rand$`), re(`^(internal/(secret|jose)|bench)$`), "randomness drawn in one place is randomness that can be reviewed"},
-	{re(`^math/rand(/v2)?$`), re(`^internal/(delivery|sqlstore|storetest/sessionmachine)$`),
+	{re(`^math/rand(/v2)?$`), re(`^(internal/(delivery|sqlstore|storetest/sessionmachine)|resource)$`),
 		"it is predictable: good for spreading retries, and for nothing else"},
 	{re(`^github\.com/golang-jwt/.*|^github\.com/go-jose/.*`), re(`^internal/jose$`),
 		"one strict wrapper signs and verifies"},

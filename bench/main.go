@@ -91,6 +91,11 @@ func measureEngine(ctx context.Context, o options, engine string) error {
 			return fmt.Errorf("large store: %w", err)
 		}
 	}
+	if strings.Contains(feedName, o.only) {
+		if err := p.measureFeed(ctx, o); err != nil {
+			return err
+		}
+	}
 	err = p.startAndMemory(ctx, o)
 	p.summary()
 	return err

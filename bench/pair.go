@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +63,9 @@ type pair struct {
 	postmaster int
 	took       time.Duration
 	results    []result
+
+	address     string // of the product, the same when it is started again
+	internalKey string
 }
 
 type process struct {
@@ -100,7 +105,7 @@ func prepare(ctx context.Context, o options, engine string) (*pair, error) {
 }
 
 func (p *pair) startProduct(o options) error {
-	cmd := exec.Command(o.binary, "serve", "--dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+	cmd := exec.Command(o.binary, "serve", "--dev", "--listen", cmp.Or(p.address, "127.0.0.1:0"), "--admin-listen", "127.0.0.1:0",
 		"--data", p.dir, "--config", filepath.Join(p.dir, "gatehouse.yaml"))
 	cmd.Env = os.Environ()
 	if p.storeURL != "" {
@@ -108,8 +113,15 @@ func (p *pair) startProduct(o options) error {
 	}
 	var err error
 	p.product, p.took, err = start(cmd, func(line string) string {
-		var r struct{ URL string }
+		var r struct {
+			URL         string
+			InternalKey string `json:"internal_api_key"`
+		}
 		_ = json.Unmarshal([]byte(line), &r)
+		p.internalKey = r.InternalKey
+		if u, err := url.Parse(r.URL); err == nil {
+			p.address = "127.0.0.1:" + u.Port()
+		}
 		return r.URL
 	})
 	return err

@@ -18,9 +18,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
+	"github.com/gatehouse-auth/gatehouse/internal/revocation"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/secretref"
-	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/servicetoken"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
@@ -59,6 +59,7 @@ type building struct {
 	recipe    *recipe.Service
 	services  *servicetoken.Service
 	mail      *delivery.Worker
+	feed      *revocation.Feed
 	values    ephemeral.Values
 	limits    ephemeral.Limiter
 	kept      ephemeral.Values // what keeps values or limits here or in the store, and wants sweeping
@@ -80,7 +81,7 @@ func open(ctx context.Context, s site) (*building, error) {
 	if b.traces, err = newTraces(ctx, s.cfg.Traces, s.log); err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	storeCfg := sqlstore.Config{Own: true, Log: s.log}
+	storeCfg := sqlstore.Config{Own: true, Log: s.log, Revoked: b.revoked}
 	if b.traces != nil {
 		storeCfg.Span = b.traces.storeSpan
 	}
@@ -162,6 +163,15 @@ func (b *building) wrote() {
 	b.bus.Publish(ephemeral.TopicOutbox)
 }
 
+// revoked tells every node's followers that something was revoked, this one's at once.
+func (b *building) revoked() {
+	if b.feed == nil { // still starting
+		return
+	}
+	b.feed.Wake()
+	b.bus.Publish(ephemeral.TopicRevocations)
+}
+
 // woken is what the bus calls.
 func (b *building) woken(topic string) {
 	switch topic {
@@ -169,6 +179,8 @@ func (b *building) woken(topic string) {
 		b.mail.Wake()
 	case ephemeral.TopicTenants:
 		b.directory.Wake()
+	case ephemeral.TopicRevocations:
+		b.feed.Wake()
 	}
 }
 
@@ -183,6 +195,9 @@ func (b *building) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
 	}
+	b.feed = revocation.New(revocation.Config{
+		Store: b.store.Revocations(), Signer: b.tokens, Directory: b.directory, Now: time.Now, Log: log,
+	})
 	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
 	b.services = servicetoken.New(b.store.ServiceTokens(), b.tokens, b.directory)
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
@@ -214,7 +229,7 @@ func (b *building) openFaces() (err error) {
 	}
 	api, err := loginapi.New(loginapi.Config{
 		Logins: countedLogins{b.logins, b.outcomes}, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: countedSessions{b.sessions, b.outcomes},
-		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), ServiceTokens: b.services,
+		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: b.serviceKeys(), ServiceTokens: b.services,
 		Version: versionText(),
 	})
 	if err != nil {
@@ -223,7 +238,7 @@ func (b *building) openFaces() (err error) {
 	if err := b.hall.Mount(api.Routes()); err != nil {
 		return err
 	}
-	for _, face := range []func() ([]web.Route, error){b.pageRoutes, b.superRoutes} {
+	for _, face := range []func() ([]web.Route, error){b.oauthRoutes, b.pageRoutes, b.superRoutes} {
 		routes, err := face()
 		if err != nil {
 			return err

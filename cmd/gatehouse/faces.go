@@ -1,9 +1,12 @@
 package main
 
 import (
+	"time"
+
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
+	"github.com/gatehouse-auth/gatehouse/internal/web/oauthapi"
 	"github.com/gatehouse-auth/gatehouse/internal/web/pages"
 	"github.com/gatehouse-auth/gatehouse/internal/web/supertokens"
 )
@@ -17,11 +20,25 @@ func (b *building) pageRoutes() ([]web.Route, error) {
 	return p.Routes(), nil
 }
 
+// oauthRoutes are the wing below /oauth2.
+func (b *building) oauthRoutes() ([]web.Route, error) {
+	f, err := oauthapi.New(oauthapi.Config{Feed: b.feed, ServiceKeys: b.serviceKeys(), Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	return f.Routes(), nil
+}
+
+// serviceKeys checks internal API keys.
+func (b *building) serviceKeys() *servicekey.Service {
+	return servicekey.NewService(b.store.ServiceKeys(), b.site.log)
+}
+
 // superRoutes are the API that SuperTokens' libraries take for their core.
 func (b *building) superRoutes() ([]web.Route, error) {
 	f, err := supertokens.New(supertokens.Config{
 		Recipe: b.recipe, Passwords: b.logins,
-		Directory: b.directory, ServiceKeys: servicekey.NewService(b.store.ServiceKeys(), b.site.log), Organisations: b.store.Organisations(),
+		Directory: b.directory, ServiceKeys: b.serviceKeys(), Organisations: b.store.Organisations(),
 		Keys: b.tokens, Sessions: countedSessions{b.sessions, b.outcomes}, Users: b.store.Users(), Services: b.services, Ping: b.store.Ping,
 	})
 	if err != nil {

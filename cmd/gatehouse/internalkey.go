@@ -28,7 +28,7 @@ type internalKeyCreateCmd struct {
 	opsFlags
 	Tenant string   `help:"Tenant (slug or id); needed when there are several."`
 	Name   string   `required:"" help:"Name of the service, for people."`
-	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke, service-tokens:write, service-tokens:read, supertokens, supertokens:apps. Several with commas."`
+	Scope  []string `required:"" help:"What the key may do: tokens:verify, users:read, sessions:revoke, service-tokens:write, service-tokens:read, revocations:read, supertokens, supertokens:apps. Several with commas."`
 }
 
 // internalKeyLine is one key of the list.

@@ -54,6 +54,7 @@ func (s *serveCmd) serve(ctx context.Context, b *building, doors *doors, w world
 	defer stop()
 	done := b.startWorkers(workers)
 	public, admin := newServer(b.hall, b.site.log), newServer(b.admin(doors.adminPort()), b.site.log)
+	public.RegisterOnShutdown(b.feed.Close) // its streams would never end by themselves
 	failed := make(chan error, len(doors.public)+1)
 	for _, l := range doors.public {
 		go func() { failed <- public.Serve(l) }()

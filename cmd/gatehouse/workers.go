@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/revocation"
 )
 
 const (
@@ -63,6 +65,9 @@ func (j *janitor) round(ctx context.Context) {
 		}
 		if _, err := j.b.recipe.PurgeExpired(ctx, t.ID, t.At(wall), purgeBatch); err != nil {
 			j.complain(ctx, "one-time tokens", err)
+		}
+		if _, err := j.b.store.Revocations().Purge(ctx, t.ID, t.At(wall).Add(-revocation.Margin)); err != nil {
+			j.complain(ctx, "revocations of dead tokens", err)
 		}
 		if _, err := j.b.services.Purge(ctx, t.ID, t.At(wall), purgeBatch); err != nil {
 			j.complain(ctx, "service tokens", err)

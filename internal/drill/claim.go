@@ -9,13 +9,13 @@ import (
 // preHijackByClaim: a stranger signs up with the victim's address at an application whose accounts work before their mailbox is proved, and
 // keeps the password and an open session. The victim then signs up natively and proves the mailbox.
 func preHijackByClaim(ctx context.Context, t *Target) (Verdict, error) {
-	if t.Backend == "" {
+	if t.SuperKey == "" {
 		return Verdict{}, fmt.Errorf("the target names no key of an application's backend")
 	}
 	const planted = "the stranger knows this one"
 	email := Fresh("claimed")
 	backend := t.Visitor()
-	backend.Header.Set("api-key", t.Backend)
+	backend.Header.Set("api-key", t.SuperKey)
 	say := func(path string, body any) (*Reply, error) {
 		r, err := backend.Post(ctx, "/supertokens"+path, body)
 		if err == nil && r.Status != http.StatusOK {

@@ -11,8 +11,9 @@ import (
 
 // Topics of the bus.
 const (
-	TopicTenants = "tenants" // a tenant, a client or a clock changed
-	TopicOutbox  = "outbox"  // a message was written
+	TopicTenants     = "tenants"     // a tenant, a client or a clock changed
+	TopicOutbox      = "outbox"      // a message was written
+	TopicRevocations = "revocations" // something was revoked
 )
 
 // Bus wakes whoever polls, on every node. It carries no data and no promise: a call may be lost, several may arrive as one, and one's own

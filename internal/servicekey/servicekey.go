@@ -22,6 +22,7 @@ const (
 	ScopeVerify = "tokens:verify"        // ask whether a token is good
 	ScopeUsers  = "users:read"           // read a user
 	ScopeRevoke = "sessions:revoke"      // end sessions
+	ScopeFeed   = "revocations:read"     // follow the revocation feed
 	ScopeMint   = "service-tokens:write" // make and revoke tokens of services: as mighty as any service that heeds them
 	ScopeMinted = "service-tokens:read"  // list tokens of services
 
@@ -35,7 +36,7 @@ func Scopes() []string { return append(InternalScopes(), SuperScopes()...) }
 
 // InternalScopes lists the scopes of the /internal endpoints.
 func InternalScopes() []string {
-	return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeMint, ScopeMinted}
+	return []string{ScopeVerify, ScopeUsers, ScopeRevoke, ScopeFeed, ScopeMint, ScopeMinted}
 }
 
 // SuperScopes lists the scopes of the SuperTokens-shaped API.

@@ -21,7 +21,7 @@ var busNotify = both(`SELECT 1 FROM (SELECT pg_notify('` + busChannel + `', $1))
 
 // Bus gives the bus of this store: LISTEN and NOTIFY on PostgreSQL; on SQLite, which one process serves, that process alone.
 func (s *Store) Bus(log *slog.Logger) ephemeral.Bus {
-	if e, ok := s.e.(*postgresEngine); ok {
+	if e, ok := s.bare.(*postgresEngine); ok {
 		return &postgresBus{Pending: ephemeral.NewPending(), e: e, log: log}
 	}
 	return ephemeral.NewMemoryBus()

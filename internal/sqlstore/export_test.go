@@ -91,7 +91,12 @@ func (t Tx) HalfEnd(tenantID, id string, at time.Time) error {
 
 // HalfRevoke is the inside of session.Store.Revoke by user.
 func (t Tx) HalfRevoke(tenantID, userID string, at time.Time) error {
-	return endUser(t.q, tenantID, userID, "test", at, audit.Record{})
+	return endUser(t.q, fallen{tenantID, userID, 1}, "test", at, audit.Record{})
+}
+
+// Elsewhere makes the store believe that it was served from another place before.
+func (s *Store) Elsewhere(ctx context.Context) error {
+	return s.e.write(ctx, func(q queryer) error { return q.later(placePut, "elsewhere") })
 }
 
 // TenantTables are emptied when a tenant is removed.

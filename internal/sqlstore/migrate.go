@@ -46,15 +46,19 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if s.e.kind() == postgresKind {
 		dir = "postgres"
 	}
-	if s.migrated(ctx, newest(dir)) {
+	if !s.migrated(ctx, newest(dir)) {
+		if err := s.e.migrate(ctx); err != nil {
+			return failed(err)
+		}
+		err := s.e.write(ctx, func(q queryer) error { return q.later(streamPut, secret.Random(16)) })
+		if err != nil {
+			return err
+		}
+	}
+	if !s.own { // a command may see the database from elsewhere
 		return nil
 	}
-	if err := s.e.migrate(ctx); err != nil {
-		return failed(err)
-	}
-	return s.e.write(ctx, func(q queryer) error {
-		return q.later(streamPut, secret.Random(16))
-	})
+	return s.settle(ctx)
 }
 
 func (s *Store) migrated(ctx context.Context, want int64) bool {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,14 +79,24 @@ func endOnce(q queryer, s *stmt, tenantID, reason string, at time.Time, more []a
 	})
 }
 
-// endUser ends every live session of a user and writes rec with one revocation for each. The caller has changed the user's row in the
-// same transaction before: an open that held the share lock has committed by now and is seen here.
-func endUser(q queryer, tenantID, userID, reason string, at time.Time, rec audit.Record) error {
-	out, err := end(q, endByUser, tenantID, reason, at, "", userID, "")
+// endUser ends every live session of a user and writes rec with one revocation for each, and one for the user: whatever token carries an
+// epoch below the given one is dead, also one that belongs to no session. The caller has raised the epoch in the user's row in the same
+// transaction before: an open that held the share lock has committed by now and is seen here.
+func endUser(q queryer, u fallen, reason string, at time.Time, rec audit.Record) error {
+	out, err := end(q, endByUser, u.tenantID, reason, at, "", u.userID, "")
 	if err != nil {
 		return err
 	}
+	rec.Revocations = append(slices.Clip(rec.Revocations), audit.Revocation{
+		TenantID: u.tenantID, Kind: "subject", Target: u.userID, Epoch: u.epoch, At: at, Reason: reason, Until: at.Add(affectedFor),
+	})
 	return writeRecord(q, out.beside(rec))
+}
+
+// fallen is a user whose epoch was raised, and the new epoch.
+type fallen struct {
+	tenantID, userID string
+	epoch            int64
 }
 
 // beside gives rec with the revocations of the ended families added; the caller's slice is left alone.

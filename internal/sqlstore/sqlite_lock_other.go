@@ -14,3 +14,5 @@ func takeLock(string) (*fileLock, error) {
 }
 
 func (l *fileLock) release() {}
+
+func filePlace(string) string { return "" }

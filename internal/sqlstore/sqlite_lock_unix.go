@@ -48,3 +48,12 @@ func (l *fileLock) release() {
 		l.f = nil
 	}
 }
+
+// filePlace names where a file stands; "" when it cannot be seen.
+func filePlace(path string) string {
+	var s syscall.Stat_t
+	if err := syscall.Stat(path, &s); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.Dev, s.Ino)
+}

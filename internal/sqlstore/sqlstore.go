@@ -19,11 +19,15 @@ type Config struct {
 	// Span is told of every visit to the database ("read", "view", "write", "once") and gives what to call at its end, or nil. A nil
 	// Span costs nothing.
 	Span func(ctx context.Context, kind string) (end func(error))
+	// Revoked is called after each commit that wrote to the revocation feed; it must not block. nil is nobody.
+	Revoked func()
 }
 
 // Store is an open database.
 type Store struct {
-	e engine
+	e    engine
+	bare engine // without those who watch
+	own  bool
 }
 
 // Open opens the database that url names: "sqlite:path" or "postgres://…". It creates a missing SQLite file, but no schema: Migrate does.
@@ -45,10 +49,15 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &Store{own: cfg.Own, bare: e}
+	if cfg.Revoked != nil {
+		e = telling{engine: e, revoked: cfg.Revoked}
+	}
 	if cfg.Span != nil {
 		e = spanned{engine: e, begin: cfg.Span}
 	}
-	return &Store{e: e}, nil
+	s.e = e
+	return s, nil
 }
 
 // Close ends all work that has begun and closes every connection. Later verbs fail as Unavailable.

@@ -120,7 +120,7 @@ func resetKnown(q queryer, r login.ResetSpend, rec audit.Record) error {
 	if err := dropPending(q, t.TenantID, t.Email, t.UserID); err != nil {
 		return err
 	}
-	return endUser(q, t.TenantID, t.UserID, "password_reset", r.At, rec)
+	return endUser(q, fallen{t.TenantID, t.UserID, epoch}, "password_reset", r.At, rec)
 }
 
 // dropPlanted makes the account behind a claimed address its owner's alone: until now whoever signed up with it may have been a stranger, and

@@ -29,10 +29,14 @@ var (
 		`UPDATE app_user SET name = COALESCE($5::text, name), locale = COALESCE($6::text, locale),
 			data = CASE WHEN $7::bool THEN $8::text ELSE data END,
 			updated_at = $4, version = version + 1 WHERE tenant_id = $1 AND id = $2 AND version = $3 AND status <> 'deleted'`))
-	userStatus = hot(both(`UPDATE app_user SET status = $3, updated_at = $4, version = version + 1
-		WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted'`))
-	userDelete = hot(both(`UPDATE app_user SET status = 'deleted', deleted_at = $3, purge_at = $4, updated_at = $3, version = version + 1
-		WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted'`))
+	// Whoever is disabled or deleted also has the epoch raised: that is how verifiers elsewhere know which tokens are dead, and one given
+	// after a later enabling is not among them.
+	userStatus = hot(both(`UPDATE app_user SET status = $3, updated_at = $4, version = version + 1,
+			epoch = epoch + CASE WHEN $3 = 'disabled' THEN 1 ELSE 0 END
+		WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted' RETURNING epoch`))
+	userDelete = hot(both(`UPDATE app_user SET status = 'deleted', deleted_at = $3, purge_at = $4, updated_at = $3, version = version + 1,
+			epoch = epoch + 1
+		WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted' RETURNING epoch`))
 	userEpoch = hot(both(`UPDATE app_user SET epoch = epoch + 1, updated_at = $3, version = version + 1
 		WHERE tenant_id = $1 AND id = $2 AND status <> 'deleted' RETURNING epoch`))
 	userDue = hot(pair(
@@ -102,31 +106,33 @@ func (s users) SetStatus(ctx context.Context, tenantID, userID string, to user.S
 		return fault.New(fault.Invalid, fault.ReasonInvalid, "a status is active or disabled; deletion is an act of its own")
 	}
 	return s.e.write(ctx, func(q queryer) error {
-		n, err := q.exec(userStatus, tenantID, userID, string(to), micros(at))
+		u := fallen{tenantID: tenantID, userID: userID}
+		found, err := q.row(userStatus, in{tenantID, userID, string(to), micros(at)}, &u.epoch)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !found {
 			return noUser()
 		}
 		if to == user.Active {
 			return writeRecord(q, rec)
 		}
-		return endUser(q, tenantID, userID, string(fault.ReasonUserDisabled), at, rec)
+		return endUser(q, u, string(fault.ReasonUserDisabled), at, rec)
 	})
 }
 
 // Delete marks a user deleted.
 func (s users) Delete(ctx context.Context, tenantID, userID string, at, purgeAt time.Time, rec audit.Record) error {
 	return s.e.write(ctx, func(q queryer) error {
-		n, err := q.exec(userDelete, tenantID, userID, micros(at), micros(purgeAt))
+		u := fallen{tenantID: tenantID, userID: userID}
+		found, err := q.row(userDelete, in{tenantID, userID, micros(at), micros(purgeAt)}, &u.epoch)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !found {
 			return noUser()
 		}
-		return endUser(q, tenantID, userID, "user_deleted", at, rec)
+		return endUser(q, u, "user_deleted", at, rec)
 	})
 }
 
@@ -140,7 +146,7 @@ func (s users) RaiseEpoch(ctx context.Context, tenantID, userID, reason string, 
 		if !found {
 			return noUser()
 		}
-		return endUser(q, tenantID, userID, reason, at, rec)
+		return endUser(q, fallen{tenantID, userID, epoch}, reason, at, rec)
 	})
 	return epoch, err
 }

@@ -162,6 +162,7 @@ func (m *machine) status() {
 		m.fail("status: %v", err)
 	}
 	if m.user.Status = to; to == user.Disabled {
+		m.user.Epoch++
 		m.end("disabled", everything)
 	}
 }

@@ -45,6 +45,7 @@ type Exchange struct {
 	start    time.Time
 	span     Span   // nil unless this one is traced
 	reason   string // of the refusal
+	streamed bool   // the answer went on until somebody left
 }
 
 // answer remembers the status for the log and carries the exchange through ServeMux.

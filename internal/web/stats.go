@@ -93,7 +93,9 @@ func (x *Exchange) finish() {
 		c = g.other
 	}
 	c.count[min(max(status/100, 0), 5)].Add(1)
-	c.nanos.Add(int64(took))
+	if !x.streamed {
+		c.nanos.Add(int64(took))
+	}
 	if x.span != nil {
 		x.endSpan(x.routeName(g), status, took)
 	}

@@ -27,11 +27,13 @@ var (
 	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "tty", "sessionHandle"}, Static: true}
 	Logout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
 	Super   = Usage{Name: "supertokens", Types: []string{"jwt"}, Needs: []string{"sessionHandle"}, Bars: []string{"source", "tty"}, Static: true}
+	// Revocations is a batch of the revocation feed: no token, but signed by the same keys.
+	Revocations = Usage{Name: "revocations", Types: []string{"revocations+jwt"}, Needs: []string{"stream", "from", "to", "head"}, Bars: []string{"sub"}}
 )
 
 // All lists every kind.
 func All() []Usage {
-	return []Usage{User, UserJWT, ID, Service, Logout, Super}
+	return []Usage{User, UserJWT, ID, Service, Logout, Super, Revocations}
 }
 
 // Fits reports whether a verified token is of this kind.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -13,6 +14,7 @@ type m1 struct {
 
 	mu    sync.Mutex
 	token string
+	jti   string
 	renew time.Time
 }
 
@@ -26,13 +28,27 @@ func (s *m1) bearer(ctx context.Context) (string, error) {
 	if now := s.now(); s.token == "" || now.After(s.renew) {
 		var made struct {
 			Token string `json:"token"`
+			JTI   string `json:"jti"`
 		}
 		// The server adds source: microservice, by which the others know a service.
 		ask := map[string]any{"name": "m1", "audience": []string{m2Name, s.g.ClientID}, "ttl_s": int(tokenLife / time.Second)}
 		if err := s.g.post(ctx, "/internal/service-tokens", map[string]string{"X-Internal-Api-Key": s.g.Key}, ask, &made); err != nil {
 			return "", err
 		}
-		s.token, s.renew = made.Token, now.Add(tokenLife*2/3)
+		s.token, s.jti, s.renew = made.Token, made.JTI, now.Add(tokenLife*2/3)
 	}
 	return s.token, nil
+}
+
+// revoke ends the token, as an operator does with "gatehouse service-token revoke" when it may have leaked.
+func (s *m1) revoke(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.g.URL+"/internal/service-tokens/"+s.jti, http.NoBody)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("X-Internal-Api-Key", s.g.Key)
+	s.token = "" // the next call asks for another
+	return s.g.send(r, nil)
 }

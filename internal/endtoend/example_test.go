@@ -25,7 +25,7 @@ func TestExampleMicroservices(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
 	do(t, err)
 	want := scene.FindAllString(string(text), -1)
-	if len(want) != 6 {
+	if len(want) != 7 {
 		t.Fatalf("the README tells %d scenes", len(want))
 	}
 	program := filepath.Join(t.TempDir(), "microservices")

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -190,4 +191,29 @@ func superLikeComment(t *testing.T, w *superWorld) {
 	// A session that ended is a 401 that makes the browser refresh, and a service's token beside it changes nothing.
 	browser.want(200, http.MethodPost, "/log-out", nil)
 	like(browser, 401, "message", "unauthorised")
+}
+
+// superExpiry: an access token that has expired is a 401 that says to refresh, also where a service's token would do, and after that all is well;
+// a service's token that has expired is refused.
+func superExpiry(t *testing.T, w *superWorld) {
+	const later = 16 * time.Minute
+	b, _ := w.bare.opened("cookie", object{"userId": "late"})
+	short, long := jwtOf(t, w.app.call("JWT.createJWT", mark, 60)), jwtOf(t, w.app.call("JWT.createJWT", mark))
+	do(t, w.nodes[0].Advance(t.Context(), later))
+	app := w.newApp(t, object{"mailbox": "OFF", "later": later.Seconds()})
+	b.base = app.URL
+	for _, b := range []*tab{b, b.with("Authorization", "Bearer "+long)} {
+		if r := b.want(401, http.MethodPost, "/like-comment", nil); r.json["message"] != "try refresh token" {
+			t.Errorf("an expired session is told %s", r.body)
+		}
+	}
+	nobody := app.tab()
+	nobody.with("Authorization", "Bearer "+short).want(401, http.MethodPost, "/like-comment", nil)
+	nobody.with("Authorization", "Bearer "+long).want(200, http.MethodPost, "/like-comment", nil)
+	for range len(w.nodes) { // at each node: the clock is moved everywhere
+		until(t, 20*time.Second, "a fresh token", func() bool {
+			b.want(200, http.MethodPost, refreshPath, nil)
+			return b.send(http.MethodPost, "/like-comment", nil).status == 200
+		})
+	}
 }

@@ -74,6 +74,7 @@ func TestSuperTokensNode(t *testing.T) {
 		{"static keys", superStaticSessions}, {"a thousand sessions", superThousand},
 		{"sign-up and sign-in", superSignUp}, {"mailbox", superMailbox}, {"one logout", superOneLogout}, {"password reset", superReset},
 		{"users", superUsers}, {"metadata", superMetadata}, {"tenants", superTenants}, {"wrong key", superWrongKey},
+		{"expiry", superExpiry}, // the last: it moves the clock
 	}
 	for name, start := range map[string]func(*testing.T) *superWorld{
 		"sqlite":                func(t *testing.T) *superWorld { return newSuperWorld(t, server.Options{}, 1) },

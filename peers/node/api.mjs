@@ -2,6 +2,8 @@
 // the combined API /like-comment that serves a browser's session and another service's token. Tests drive it over HTTP. Beside it stand two
 // doors for the tests alone: /rpc calls a function of the library by name, and /outbox shows the mails the library would have sent.
 //
+// With "later" the program's clock is that many seconds ahead.
+//
 // usage: node api.mjs '{"core": "http://127.0.0.1:8080/supertokens", "apiKey": "…"}'
 import express from "express";
 import supertokens from "supertokens-node";
@@ -17,6 +19,18 @@ import { verifySession } from "supertokens-node/recipe/session/framework/express
 import { bearer, serviceOf, started } from "./service.mjs";
 
 const config = { antiCsrf: "NONE", dynamic: true, mailbox: "OPTIONAL", cookies: true, ...JSON.parse(process.argv[2]) };
+if (config.later) {
+  const Real = Date;
+  const ahead = config.later * 1000;
+  globalThis.Date = class extends Real {
+    constructor(...args) {
+      super(...(args.length ? args : [Real.now() + ahead]));
+    }
+    static now() {
+      return Real.now() + ahead;
+    }
+  };
+}
 const app = express();
 const { server, url } = await started(app);
 const outbox = [];

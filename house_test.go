@@ -171,7 +171,7 @@ var laws = []struct {
 }{
 	{re(`^net/http(/.*)?$`), re(`^(internal/web(/.*)?|internal/fetch|internal/drill|internal/testbed(/.*)?|resource|bench|cmd/.*|examples/.*)$`),
 		"servers stand in web and cmd, and the only way out is fetch; public SDKs get their client from the caller"},
-	{re(`^(database/sql|github\.com/jackc/pgx/.*|modernc\.org/sqlite|github\.com/pressly/goose/.*)$`), re(`^(internal/(sqlstore|testbed)|bench)$`),
+	{re(`^(database/sql|github\.com/jackc/pgx/.*|modernc\.org/.*|zombiezen\.com/.*|github\.com/pressly/goose/.*)$`), re(`^(internal/(sqlstore|testbed)|bench)$`),
 		"a database handle outside sqlstore escapes its transactions and its suite"},
 	{re(`^github\.com/redis/.*`), re(`^internal/ephemeral$`), "Redis holds what expires, and every verb on it is one script"},
 	{re(`^github\.com/aws/.*`), re(`^(internal/secretref|cmd/gatehouse)$`), "secrets come by reference, and nobody but the wiring knows from where"},

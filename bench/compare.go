@@ -14,8 +14,10 @@ type side struct {
 	callers []*caller
 	op      func(*caller) error
 	cpu     func() time.Duration
+	store   func() time.Duration // the part of cpu that is the database server's
 	turn    turn
 	used    time.Duration
+	stored  time.Duration
 }
 
 func (p *pair) compare(ctx context.Context, o options, w work, conns int) error {
@@ -40,7 +42,8 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 	postgres := func() time.Duration { return cpuOf(p.postmaster, true) }
 	body := `{"refresh_token":"` + strings.Repeat("r", 150) + `"}`
 	floor = &side{
-		cpu: func() time.Duration { return cpuOf(p.floor.cmd.Process.Pid, false) + postgres() },
+		store: postgres,
+		cpu:   func() time.Duration { return cpuOf(p.floor.cmd.Process.Pid, false) + postgres() },
 		op: func(c *caller) error {
 			if w.floor == "/jwks" || w.floor == "/me" {
 				_, err := c.call("GET", w.floor, "", "")
@@ -50,7 +53,7 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 			return err
 		},
 	}
-	ours = &side{op: w.op, cpu: func() time.Duration { return cpuOf(p.product.cmd.Process.Pid, false) + postgres() }}
+	ours = &side{op: w.op, store: postgres, cpu: func() time.Duration { return cpuOf(p.product.cmd.Process.Pid, false) + postgres() }}
 	for range conns {
 		f, err := dial(p.floor.url)
 		if err != nil {
@@ -70,14 +73,17 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 }
 
 func (s *side) run(ctx context.Context, d time.Duration) error {
-	before := s.cpu()
+	before, stored := s.cpu(), s.store()
 	t, err := load(ctx, s.callers, d, s.op)
 	s.used += s.cpu() - before
+	s.stored += s.store() - stored
 	s.turn.add(t)
 	return err
 }
 
 func (s *side) cpuPerOp() time.Duration { return s.used / time.Duration(max(1, s.turn.ops)) }
+
+func (s *side) storePerOp() time.Duration { return s.stored / time.Duration(max(1, s.turn.ops)) }
 
 func hangUp(all ...[]*caller) {
 	for _, callers := range all {
@@ -88,10 +94,11 @@ func hangUp(all ...[]*caller) {
 }
 
 func (p *pair) print(name string, conns int, floor, ours *side) {
-	fmt.Printf("%-10s %-26s %5d %10.0f %10.0f %6.2f %10.0f %10.0f %6.2f %8s %8s\n", p.engine, name, conns,
+	fmt.Printf("%-10s %-26s %5d %10.0f %10.0f %6.2f %10.0f %10.0f %6.2f %8s %8s %5.0f %6.0f\n", p.engine, name, conns,
 		floor.turn.perSecond(), ours.turn.perSecond(), ours.turn.perSecond()/floor.turn.perSecond(),
 		micros(floor.cpuPerOp()), micros(ours.cpuPerOp()), micros(floor.cpuPerOp())/micros(ours.cpuPerOp()),
-		floor.turn.p99().Round(100*time.Microsecond), ours.turn.p99().Round(100*time.Microsecond))
+		floor.turn.p99().Round(100*time.Microsecond), ours.turn.p99().Round(100*time.Microsecond),
+		micros(floor.storePerOp()), micros(ours.storePerOp()))
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

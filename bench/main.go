@@ -21,6 +21,7 @@ type options struct {
 	engine   string
 	floor    string
 	only     string
+	conns    int
 }
 
 func main() {
@@ -32,6 +33,7 @@ func main() {
 	flag.IntVar(&o.big, "big", 1_000_000, "stored sessions of the large store; 0 leaves it out")
 	flag.StringVar(&o.engine, "engine", "", "measure this engine only: sqlite or postgres")
 	flag.StringVar(&o.only, "only", "", "measure only the works whose name holds this text; resource: the verifier alone, without a server")
+	flag.IntVar(&o.conns, "conns", 0, "measure with this many connections only; 0 is 1, 16 and 64")
 	flag.StringVar(&o.floor, "floor", "", "internal: serve the floor on this store")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -57,8 +59,8 @@ func run(ctx context.Context, o options) error {
 	if o.only == "resource" {
 		return nil
 	}
-	fmt.Printf("%-10s %-26s %5s %10s %10s %6s %10s %10s %6s %8s %8s\n",
-		"engine", "work", "conns", "floor/s", "ours/s", "ratio", "floor µs", "ours µs", "cpu", "p99 fl.", "p99")
+	fmt.Printf("%-10s %-26s %5s %10s %10s %6s %10s %10s %6s %8s %8s %12s\n",
+		"engine", "work", "conns", "floor/s", "ours/s", "ratio", "floor µs", "ours µs", "cpu", "p99 fl.", "p99", "database µs")
 	for _, engine := range []string{"sqlite", "postgres"} {
 		if o.engine != "" && o.engine != engine || engine == "postgres" && o.postgres == "" {
 			continue
@@ -81,6 +83,9 @@ func measureEngine(ctx context.Context, o options, engine string) error {
 			continue
 		}
 		for _, conns := range []int{1, 16, 64} {
+			if o.conns != 0 && o.conns != conns {
+				continue
+			}
 			if err := p.compare(ctx, o, w, conns); err != nil {
 				return fmt.Errorf("%s with %d connections: %w", w.name, conns, err)
 			}

@@ -37,13 +37,25 @@ func (m self) trail(kind string) trail {
 	return trail{kind: kind, tenant: m.tenant, client: f.ClientID, subject: m.userID, session: f.ID, email: m.live.Loaded.Holder.Email}
 }
 
-// Profile reads the person's own profile with the registration for the session's client.
-func (s *Service) Profile(ctx context.Context, _ *audit.Call, live session.Live) (user.User, error) {
+// Profile gives the person's own profile with the registration for the session's client, as the check of the session has just read it: nothing
+// is read again. It is to be shown, not to be written back: of the identifiers it has the primary address, and it has no version.
+func (s *Service) Profile(_ context.Context, _ *audit.Call, live session.Live) (user.User, error) {
 	m, err := s.self(live)
 	if err != nil {
 		return user.User{}, err
 	}
-	return s.getUser(ctx, m)
+	h := live.Loaded.Holder
+	u := user.User{
+		TenantID: m.tenant.ID, ID: m.userID, Status: h.Status, Epoch: h.Epoch, Name: h.Name, Locale: h.Locale, Data: h.UserData,
+		CreatedAt: h.CreatedAt,
+	}
+	if h.Email != "" {
+		u.Identifiers = []user.Identifier{{Kind: user.Email, Value: h.Email, VerifiedAt: h.VerifiedAt, Primary: true}}
+	}
+	if h.Registered {
+		u.Registration = &user.Registration{ClientID: live.Loaded.Family.ClientID, Roles: h.Roles, Data: h.RegisterData}
+	}
+	return u, nil
 }
 
 func (s *Service) getUser(ctx context.Context, m self) (user.User, error) {

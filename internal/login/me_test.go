@@ -3,6 +3,7 @@ package login_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +27,21 @@ func TestProfile(t *testing.T) {
 		if err != nil || pending || u.Name != "Ada Zo\u00eb" || u.Locale != "de-CH" || string(u.Data) != `{"theme":"dark"}` {
 			t.Fatalf("Update: %+v, %t, %v", u, pending, err)
 		}
-		u, err = w.svc.Profile(ctx, w.call(""), live)
-		if err != nil || u.Name != "Ada Zo\u00eb" || u.Registration == nil {
-			t.Errorf("Profile: %+v, %v", u, err)
+		live.Loaded.Holder = session.Holder{
+			Present: true, Status: u.Status, Epoch: u.Epoch, Name: u.Name, Locale: u.Locale, Email: "ada@example.com", Verified: true,
+			VerifiedAt: u.PrimaryEmail().VerifiedAt, CreatedAt: u.CreatedAt, Registered: true, Roles: u.Registration.Roles, UserData: u.Data,
+			RegisterData: u.Registration.Data,
+		}
+		got, err := w.svc.Profile(ctx, w.call(""), live)
+		show := func(u user.User) string {
+			return fmt.Sprintf("%s %s %s %q %q %s %s %+v", u.ID, u.PrimaryEmail().Value, u.PrimaryEmail().VerifiedAt, u.Name, u.Locale, u.Data,
+				u.CreatedAt, u.Registration.Roles)
+		}
+		if err != nil || show(got) != show(u) {
+			t.Errorf("Profile: %s, %v, want %s", show(got), err, show(u))
+		}
+		if _, err := w.svc.Profile(ctx, w.call(""), session.Live{Loaded: session.Loaded{Family: session.Family{TenantID: w.t.ID}}}); err == nil {
+			t.Error("a session without a user has a profile")
 		}
 		for _, bad := range []string{`[]`, `1`, `{"a":`, `{}{}`, `"x"`, `{"a":"` + strings.Repeat("x", 16<<10) + `"}`} {
 			raw := json.RawMessage(bad)
@@ -36,8 +49,8 @@ func TestProfile(t *testing.T) {
 			_, _, err := w.svc.Update(ctx, w.call(""), live, login.MeChange{Name: &other, Data: &raw})
 			wantReason(t, "data "+bad[:min(len(bad), 20)], err, fault.ReasonInvalid)
 		}
-		if u, _ = w.svc.Profile(ctx, w.call(""), live); u.Name != "Ada Zo\u00eb" {
-			t.Errorf("a refused change wrote the name %q", u.Name)
+		if u, err = w.b.users.Get(ctx, w.t.ID, id, ""); err != nil || u.Name != "Ada Zo\u00eb" {
+			t.Errorf("a refused change wrote the name %q (%v)", u.Name, err)
 		}
 	})
 }

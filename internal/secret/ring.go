@@ -3,7 +3,6 @@ package secret
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -161,9 +160,6 @@ func (r *Ring) PepperWith(id uint32, context string, msg []byte) ([]byte, error)
 }
 
 func sum(key []byte, context string, msg []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(context))
-	h.Write([]byte{0})
-	h.Write(msg)
-	return h.Sum(nil)
+	mac := mac256(key, context, []byte{0}, msg)
+	return mac[:]
 }

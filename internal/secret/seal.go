@@ -3,7 +3,6 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"sync"
 	"sync/atomic"
@@ -40,11 +39,40 @@ func gcm(key []byte) (cipher.AEAD, error) {
 
 // derive makes the key of one use. The ring key has a fixed length and stands last, so the two secrets cannot be split otherwise.
 func derive(key, with []byte, context string) (cipher.AEAD, error) {
-	derived, err := hkdf.Key(sha256.New, append(append([]byte(nil), with...), key...), nil, "gatehouse seal "+context, 32)
-	if err != nil {
-		return nil, err
+	var room [256]byte
+	derived := hkdf32(append(append(room[:0], with...), key...), "gatehouse seal "+context)
+	return gcm(derived[:])
+}
+
+// hkdf32 is HKDF-SHA-256 (RFC 5869) without salt for 32 bytes, crypto/hkdf's result without its allocations: every refresh derives a key of
+// its own.
+func hkdf32(secret []byte, info string) [32]byte {
+	var noSalt [sha256.Size]byte
+	extracted := mac256(noSalt[:], "", nil, secret)
+	return mac256(extracted[:], info, nil, []byte{1}) // one block is all that is wanted
+}
+
+// mac256 is HMAC-SHA-256 (RFC 2104) of three parts in a row, crypto/hmac's result on the stack.
+func mac256(key []byte, a string, b, c []byte) [sha256.Size]byte {
+	var pad [sha256.BlockSize]byte
+	if len(key) > len(pad) {
+		short := sha256.Sum256(key)
+		key = short[:]
 	}
-	return gcm(derived)
+	copy(pad[:], key)
+	var innerRoom [512]byte
+	inner := innerRoom[:sha256.BlockSize]
+	for i, k := range pad {
+		inner[i] = k ^ 0x36
+	}
+	inner = append(append(append(inner, a...), b...), c...)
+	sum := sha256.Sum256(inner)
+	var outer [sha256.BlockSize + sha256.Size]byte
+	for i, k := range pad {
+		outer[i] = k ^ 0x5c
+	}
+	copy(outer[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(outer[:])
 }
 
 // aeadCache keeps the ready ciphers of uses without a second secret. It is bounded, since a context may name one of many things; with a

@@ -78,6 +78,8 @@ type Holder struct {
 	Locale       string
 	Email        string // primary, normalised
 	Verified     bool
+	VerifiedAt   time.Time // zero unless Verified
+	CreatedAt    time.Time // of the user
 	Registered   bool
 	Roles        []string
 	UserData     []byte

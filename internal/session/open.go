@@ -73,7 +73,8 @@ func holderOf(req *OpenRequest, at time.Time) (Holder, *user.Registration) {
 	u, email := req.User, req.User.PrimaryEmail()
 	h := Holder{
 		Present: true, Status: u.Status, Epoch: u.Epoch, Name: u.Name, Locale: u.Locale,
-		Email: email.Value, Verified: email.Verified(), Registered: true, UserData: u.Data,
+		Email: email.Value, Verified: email.Verified(), VerifiedAt: email.VerifiedAt, CreatedAt: u.CreatedAt,
+		Registered: true, UserData: u.Data,
 	}
 	if u.Registration != nil {
 		h.Roles, h.RegisterData = u.Registration.Roles, u.Registration.Data

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -69,7 +68,7 @@ func both(text string) *stmt { return pair(text, text) }
 
 // pair registers a statement whose text must differ.
 func pair(lite, pg string) *stmt {
-	s := &stmt{number: len(statements), lite: unnamed(tidy(lite)), pg: tidy(pg)}
+	s := &stmt{number: len(statements), lite: numbered(tidy(lite)), pg: tidy(pg)}
 	statements = append(statements, s)
 	return s
 }
@@ -80,26 +79,8 @@ func hot(s *stmt) *stmt {
 	return s
 }
 
-// unnamed writes "?" for placeholders that stand in order, each once. "$3" is a name to SQLite: the driver asks for it and looks it up with
-// every binding, which for a wide row takes as long as the insert.
-func unnamed(text string) string {
-	var b strings.Builder
-	rest := text
-	for n := 1; ; n++ {
-		before, after, found := strings.Cut(rest, "$")
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		number := strconv.Itoa(n)
-		after, ok := strings.CutPrefix(after, number)
-		if !ok || after != "" && after[0] >= '0' && after[0] <= '9' {
-			return text
-		}
-		b.WriteByte('?')
-		rest = after
-	}
-}
+// numbered writes "?3" for "$3". To SQLite "$3" is a name, and gets the index of its first place in the text.
+func numbered(text string) string { return strings.ReplaceAll(text, "$", "?") }
 
 // tidy folds the layout of the source out of a text.
 func tidy(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -22,7 +22,8 @@ func Texts() []Text {
 	}
 	event := audit.Event{Person: &audit.Person{}}
 	rec := audit.Record{Events: []audit.Event{event, {}}, Messages: []audit.Message{{}, {}}}
-	for _, r := range []audit.Record{{}, rec} {
+	plain := audit.Record{Events: []audit.Event{{Type: session.EventRefreshed}}}
+	for _, r := range []audit.Record{{}, rec, plain} {
 		out = append(out, Text{PG: swapShape(shapeOf("swap", r)), Hot: true}, Text{PG: swapShape(shapeOf("rotate", r)), Hot: true})
 		s := shapeOf("open", r)
 		out = append(out, Text{PG: openShape(s), Hot: true})

@@ -10,8 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	driver "modernc.org/sqlite"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 )
@@ -38,11 +38,14 @@ func failed(err error) error {
 	if errors.As(err, &ours) {
 		return err
 	}
-	var lite *sqlite.Error
+	var lite *liteError
+	var migration *driver.Error
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &lite):
-		return fromSQLite(lite)
+		return fromSQLite(lite.code, err)
+	case errors.As(err, &migration):
+		return fromSQLite(sqlite.ResultCode(migration.Code()), err)
 	case errors.As(err, &pg):
 		return fromPostgres(pg)
 	case unreachable(err):
@@ -59,17 +62,18 @@ func unreachable(err error) bool {
 		strings.Contains(err.Error(), "unexpected EOF") || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool")
 }
 
-func fromSQLite(err *sqlite.Error) error {
-	switch code := err.Code(); code {
-	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+// fromSQLite maps extended result codes.
+func fromSQLite(code sqlite.ResultCode, err error) error {
+	switch code {
+	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		return fault.Wrap(fault.Conflict, fault.ReasonConflict, "somebody else holds it", err)
-	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+	case sqlite.ResultConstraintForeignKey:
 		return fault.Wrap(fault.NotFound, fault.ReasonNotFound, "it belongs to something that is not there", err)
 	default:
-		switch code & 0xff {
-		case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG:
+		switch code.ToPrimary() {
+		case sqlite.ResultConstraint, sqlite.ResultTooBig:
 			return fault.Wrap(fault.Invalid, fault.ReasonInvalid, "a value is outside its bounds", err)
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+		case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultReadOnly:
 			return unavailable(err)
 		}
 	}

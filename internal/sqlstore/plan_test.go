@@ -43,7 +43,7 @@ func TestHotPlansSQLite(t *testing.T) {
 
 func litePlan(t *testing.T, db *sql.DB, text string) []string {
 	t.Helper()
-	args := make([]any, strings.Count(text, "$")+strings.Count(text, "?"))
+	args := make([]any, strings.Count(text, "?"))
 	for i := range args {
 		args[i] = "1"
 	}

@@ -15,7 +15,7 @@ func (s *Store) Apps() recipe.Apps { return apps{s.e} }
 
 // tenantTables is everything that stands in a tenant, what refers to something before what it refers to. A test compares it with the schema.
 var tenantTables = []string{
-	"event_person", "event", "outbox", "mailbox", "revocation", "revocation_counter", "session", "ticket", "attempt", "recipe_token",
+	"event_person", "event", "event_refreshed", "outbox", "mailbox", "revocation", "revocation_counter", "session", "ticket", "attempt", "recipe_token",
 	"proved_mailbox", "subject_metadata", "subject_role", "app_permission", "app_role", "external_name", "primary_user", "not_public", "membership", "link",
 	"registration", "credential", "identifier", "app_user", "signing_key", "service_token", "internal_key", "role", "client", "organisation",
 }

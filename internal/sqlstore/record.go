@@ -7,18 +7,21 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
 const (
-	eventColumns  = `tenant_id, id, at, type, reason, subject, session_id, client_id, trace, actor_kind, actor_id, detail`
-	personColumns = `tenant_id, event_id, address, agent, email`
-	outboxColumns = `id, tenant_id, kind, sealed, not_before`
+	eventColumns   = `tenant_id, id, at, type, reason, subject, session_id, client_id, trace, actor_kind, actor_id, detail`
+	refreshColumns = `tenant_id, id, at, subject, session_id, client_id, trace, actor_kind, actor_id`
+	personColumns  = `tenant_id, event_id, address, agent, email`
+	outboxColumns  = `id, tenant_id, kind, sealed, not_before`
 )
 
 var (
-	eventPut  = hot(both(`INSERT INTO event (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`))
-	personPut = hot(both(`INSERT INTO event_person (` + personColumns + `) VALUES ($1, $2, $3, $4, $5)`))
-	outboxPut = hot(both(`INSERT INTO outbox (` + outboxColumns + `) VALUES ($1, $2, $3, $4, $5)`))
+	eventPut   = hot(both(`INSERT INTO event (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`))
+	refreshPut = hot(both(`INSERT INTO event_refreshed (` + refreshColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`))
+	personPut  = hot(both(`INSERT INTO event_person (` + personColumns + `) VALUES ($1, $2, $3, $4, $5)`))
+	outboxPut  = hot(both(`INSERT INTO outbox (` + outboxColumns + `) VALUES ($1, $2, $3, $4, $5)`))
 
 	revocationNext = hot(both(`INSERT INTO revocation_counter (tenant_id, seq) VALUES ($1, $2)
 		ON CONFLICT (tenant_id) DO UPDATE SET seq = revocation_counter.seq + excluded.seq RETURNING seq`))
@@ -42,6 +45,9 @@ func writeRecord(q queryer, rec audit.Record) error {
 }
 
 func writeEvent(q queryer, e *audit.Event) error {
+	if plainRefresh(e) {
+		return q.later(refreshPut, refreshArgs(e)...)
+	}
 	args, err := eventArgs(e)
 	if err != nil {
 		return err
@@ -52,10 +58,24 @@ func writeEvent(q queryer, e *audit.Event) error {
 	return q.later(personPut, personArgs(e)...)
 }
 
-func eventArgs(e *audit.Event) ([]any, error) {
+// plainRefresh reports whether an event belongs into the table of refreshes, which has no room for more than those say.
+func plainRefresh(e *audit.Event) bool {
+	return e.Type == session.EventRefreshed && e.Reason == "" && e.Person == nil && len(e.Detail) == 0
+}
+
+func refreshArgs(e *audit.Event) []any {
+	identify(e)
+	return []any{e.TenantID, e.ID, micros(e.At), e.Subject, e.Session, e.Client, e.Trace, e.Actor.Kind, e.Actor.ID}
+}
+
+func identify(e *audit.Event) {
 	if e.ID == "" {
 		e.ID = secret.NewID(e.At)
 	}
+}
+
+func eventArgs(e *audit.Event) ([]any, error) {
+	identify(e)
 	var detail any
 	if len(e.Detail) > 0 {
 		text, err := encode(e.Detail)

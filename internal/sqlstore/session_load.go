@@ -9,7 +9,7 @@ import (
 
 // holderColumns and holderJoins bring the subject as it stands now, in the same query as the family.
 const (
-	holderColumns = `u.status, COALESCE(u.epoch, 0), COALESCE(u.name, ''), COALESCE(u.locale, ''), u.data,
+	holderColumns = `u.status, COALESCE(u.epoch, 0), COALESCE(u.name, ''), COALESCE(u.locale, ''), u.data, COALESCE(u.created_at, 0),
 		COALESCE(i.value, ''), COALESCE(i.verified_at, 0), r.roles, r.data`
 	holderJoins = ` LEFT JOIN app_user u ON u.id = s.user_id AND u.tenant_id || '' = $1
 		LEFT JOIN identifier i ON i.user_id = u.id AND i.tenant_id || '' = $1 AND i.kind = 'email' AND i.is_primary
@@ -54,12 +54,12 @@ func (s sessions) Load(ctx context.Context, ref session.Ref) (session.Loaded, er
 type holderRow struct {
 	h                            session.Holder
 	status, data, roles, regData *string
-	verified                     int64
+	created, verified            int64
 }
 
 func (r *holderRow) dest() []any {
 	h := &r.h
-	return []any{&r.status, &h.Epoch, &h.Name, &h.Locale, &r.data, &h.Email, &r.verified, &r.roles, &r.regData}
+	return []any{&r.status, &h.Epoch, &h.Name, &h.Locale, &r.data, &r.created, &h.Email, &r.verified, &r.roles, &r.regData}
 }
 
 func (r *holderRow) holder() (session.Holder, error) {
@@ -68,6 +68,7 @@ func (r *holderRow) holder() (session.Holder, error) {
 		return session.Holder{}, nil
 	}
 	h.Present, h.Status, h.Verified = true, user.Status(*r.status), r.verified != 0
+	h.CreatedAt, h.VerifiedAt = instant(r.created), instant(r.verified)
 	h.UserData, h.RegisterData = []byte(rawOf(r.data)), []byte(rawOf(r.regData))
 	if r.roles == nil {
 		return h, nil

@@ -29,6 +29,7 @@ type shape struct {
 	guard    bool // open: there is a user row to guard
 	register bool
 	persons  [maxInline]bool
+	plain    [maxInline]bool // events that are plain refreshes
 	events   int
 	messages int
 }
@@ -47,7 +48,7 @@ func (s shape) statement(make func(shape) string) *stmt {
 func shapeOf(verb string, rec audit.Record) shape {
 	s := shape{verb: verb, events: len(rec.Events), messages: len(rec.Messages)}
 	for i := range rec.Events {
-		s.persons[i] = rec.Events[i].Person != nil
+		s.persons[i], s.plain[i] = rec.Events[i].Person != nil, plainRefresh(&rec.Events[i])
 	}
 	return s
 }
@@ -56,6 +57,10 @@ func shapeOf(verb string, rec audit.Record) shape {
 func recordArgs(args []any, rec audit.Record) ([]any, error) {
 	for i := range rec.Events {
 		e := &rec.Events[i]
+		if plainRefresh(e) {
+			args = append(args, refreshArgs(e)...)
+			continue
+		}
 		more, err := eventArgs(e)
 		if err != nil {
 			return nil, err
@@ -75,6 +80,12 @@ func recordArgs(args []any, rec audit.Record) ([]any, error) {
 func (s shape) along(b *strings.Builder, next int) {
 	for i := range s.events {
 		first := next
+		if s.plain[i] {
+			fmt.Fprintf(b, `, e%d AS (INSERT INTO event_refreshed (%s) SELECT `, i, refreshColumns)
+			next = typed(b, next, "text", "text", "bigint", "text", "text", "text", "text", "text", "text")
+			b.WriteString(` FROM done)`)
+			continue
+		}
 		fmt.Fprintf(b, `, e%d AS (INSERT INTO event (%s) SELECT `, i, eventColumns)
 		next = typed(b, next, "text", "text", "bigint", "text", "text", "text", "text", "text", "text", "text", "text", "text")
 		b.WriteString(` FROM done)`)

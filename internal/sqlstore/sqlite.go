@@ -16,7 +16,7 @@ import (
 // sqlite is one database file: a handful of readers and one writer.
 type sqliteEngine struct {
 	path    string
-	db      *sql.DB
+	db      *sql.DB   // for migrations alone
 	lock    *fileLock // nil unless owned
 	readers chan *liteConn
 	opened  atomic.Int64
@@ -31,7 +31,7 @@ var pragmas = []string{
 	"temp_store(MEMORY)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "trusted_schema(0)",
 }
 
-func openSQLite(ctx context.Context, path string, cfg Config) (engine, error) {
+func openSQLite(path string, cfg Config) (engine, error) {
 	path = strings.TrimPrefix(path, "//")
 	if path == "" || strings.HasPrefix(path, ":") {
 		return nil, fault.New(fault.Invalid, fault.ReasonInvalid, "the store's URL must name a file: sqlite:path")
@@ -50,14 +50,14 @@ func openSQLite(ctx context.Context, path string, cfg Config) (engine, error) {
 			return nil, err
 		}
 	}
-	if err := e.open(ctx); err != nil {
+	if err := e.open(); err != nil {
 		_ = e.close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *sqliteEngine) open(ctx context.Context) error {
+func (e *sqliteEngine) open() error {
 	// The file holds hashes and sealed keys: nobody but its owner reads it. SQLite gives its side files the same mode.
 	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -67,9 +67,8 @@ func (e *sqliteEngine) open(ctx context.Context) error {
 	if e.db, err = sql.Open("sqlite", liteDSN(e.path)); err != nil {
 		return failed(err)
 	}
-	e.db.SetMaxOpenConns(int(e.max) + 2) // readers, writer, one for migrations
-	e.db.SetMaxIdleConns(int(e.max) + 2)
-	c, err := e.dial(ctx)
+	e.db.SetMaxIdleConns(0)
+	c, err := e.dial()
 	if err != nil {
 		return err
 	}
@@ -84,12 +83,12 @@ func liteDSN(path string) string {
 	return u.String()
 }
 
-func (e *sqliteEngine) dial(ctx context.Context) (*liteConn, error) {
-	c, err := e.db.Conn(ctx)
+func (e *sqliteEngine) dial() (*liteConn, error) {
+	h, err := openHandle(e.path)
 	if err != nil {
 		return nil, failed(err)
 	}
-	return &liteConn{conn: c}, nil
+	return &liteConn{h: h}, nil
 }
 
 // borrow takes an idle reader, opens one when fewer than max are open, or waits.
@@ -102,7 +101,7 @@ func (e *sqliteEngine) borrow(ctx context.Context) (*liteConn, error) {
 	default:
 	}
 	if e.opened.Add(1) <= e.max {
-		c, err := e.dial(ctx)
+		c, err := e.dial()
 		if err != nil {
 			e.opened.Add(-1)
 		}

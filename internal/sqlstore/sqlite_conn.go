@@ -1,15 +1,14 @@
 package sqlstore
 
 import (
-	"context"
-	"database/sql"
+	"zombiezen.com/go/sqlite"
 )
 
-// liteConn is one SQLite connection with every statement it has met kept prepared. It is used by one goroutine at a time. The driver gets
-// no cancellable context: watching one costs a goroutine per statement, and a statement takes microseconds.
+// liteConn is one SQLite connection with every statement it has met kept prepared. It is used by one goroutine at a time. Nothing cancels a
+// statement: it takes microseconds.
 type liteConn struct {
-	conn  *sql.Conn
-	cache []*sql.Stmt // by stmt.number
+	h     *liteHandle
+	cache []*sqlite.Stmt // by stmt.number; the library's own is found by text
 }
 
 var (
@@ -22,14 +21,14 @@ var (
 	undoText      = both(`ROLLBACK TO job`)
 )
 
-func (c *liteConn) prepared(s *stmt) (*sql.Stmt, error) {
+func (c *liteConn) prepared(s *stmt) (*sqlite.Stmt, error) {
 	if c.cache == nil {
-		c.cache = make([]*sql.Stmt, len(statements))
+		c.cache = make([]*sqlite.Stmt, len(statements))
 	}
 	if p := c.cache[s.number]; p != nil {
 		return p, nil
 	}
-	p, err := c.conn.PrepareContext(context.Background(), s.lite)
+	p, err := c.h.prepare(s.lite)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -37,19 +36,25 @@ func (c *liteConn) prepared(s *stmt) (*sql.Stmt, error) {
 	return p, nil
 }
 
-func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
+// begin prepares s and binds args. Whoever gets a statement resets it: until then it may hold the database open.
+func (c *liteConn) begin(s *stmt, args []any) (*sqlite.Stmt, error) {
 	if err := clean(args); err != nil {
-		return 0, err
+		return nil, err
 	}
-	p, err := c.prepared(s) //nolint:sqlclosecheck // kept for the next call; close() ends it
+	p, err := c.prepared(s)
+	if err != nil {
+		return nil, err
+	}
+	return p, failed(bind(p, args))
+}
+
+func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
+	p, err := c.begin(s, args)
 	if err != nil {
 		return 0, err
 	}
-	res, err := p.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, failed(err)
-	}
-	n, err := res.RowsAffected()
+	n, err := c.h.finish(p)
+	reset(p)
 	return n, failed(err)
 }
 
@@ -58,52 +63,35 @@ func (c *liteConn) later(s *stmt, args ...any) error {
 	return err
 }
 
-func (c *liteConn) query(s *stmt, args in) (*sql.Rows, error) {
-	if err := clean(args); err != nil {
-		return nil, err
-	}
-	p, err := c.prepared(s) //nolint:sqlclosecheck // kept for the next call; close() ends it
-	if err != nil {
-		return nil, err
-	}
-	rows, err := p.QueryContext(context.Background(), args...)
-	return rows, failed(err)
-}
-
 func (c *liteConn) row(s *stmt, args in, dest ...any) (bool, error) {
-	rows, err := c.query(s, args)
+	p, err := c.begin(s, args)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = rows.Close() }()
-	if !rows.Next() {
-		return false, failed(rows.Err())
+	found, err := step(p)
+	if found {
+		err = scan(p, dest)
 	}
-	if err := rows.Scan(dest...); err != nil {
-		return false, failed(err)
-	}
-	return true, failed(rows.Close())
+	reset(p)
+	return found && err == nil, failed(err)
 }
 
 func (c *liteConn) each(s *stmt, args in, fn func(scan scanner) error) error {
-	rows, err := c.query(s, args)
+	p, err := c.begin(s, args)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := fn(rows.Scan); err != nil {
+	defer reset(p) // fn may panic
+	one := func(dest ...any) error { return scan(p, dest) }
+	for {
+		found, err := step(p)
+		if err != nil || !found {
+			return failed(err)
+		}
+		if err := fn(one); err != nil {
 			return failed(err)
 		}
 	}
-	return failed(rows.Err())
 }
 
-func (c *liteConn) close() {
-	for _, p := range c.cache {
-		if p != nil {
-			_ = p.Close()
-		}
-	}
-	_ = c.conn.Close()
-}
+func (c *liteConn) close() { c.h.close() }

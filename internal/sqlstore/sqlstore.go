@@ -40,7 +40,7 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	var err error
 	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
 	case "sqlite":
-		e, err = openSQLite(ctx, strings.TrimPrefix(url, "sqlite:"), cfg)
+		e, err = openSQLite(strings.TrimPrefix(url, "sqlite:"), cfg)
 	case "postgres", "postgresql":
 		e, err = openPostgres(ctx, url, cfg)
 	default:

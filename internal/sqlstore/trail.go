@@ -1,12 +1,16 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
 // Trail reads what the verbs have recorded.
@@ -15,7 +19,8 @@ type Trail struct{ e engine }
 // Events reads the audit trail and the revocation feed.
 func (s *Store) Events() Trail { return Trail{s.e} }
 
-// TrailQuery asks for events of one tenant by exactly one of Trace, Session, Subject and Client.
+// TrailQuery asks for events of one tenant by exactly one of Trace, Session, Subject and Client. Plain refreshes are found by trace and by
+// session only: a busy subject's would hide everything else.
 type TrailQuery struct {
 	TenantID string
 	Trace    string
@@ -29,7 +34,14 @@ const eventSelect = `SELECT e.tenant_id, e.id, e.at, e.type, e.reason, e.subject
 	e.actor_id, e.detail, p.address, p.agent, p.email
 	FROM event e LEFT JOIN event_person p ON p.event_id = e.id AND p.tenant_id || '' = $1 WHERE e.tenant_id = $1 AND `
 
+// refreshSelect gives plain refreshes in the columns of eventSelect.
+const refreshSelect = `SELECT tenant_id, id, at, '` + session.EventRefreshed + `', '', subject, session_id, client_id, trace, actor_kind,
+	actor_id, NULL, NULL, NULL, NULL FROM event_refreshed WHERE tenant_id = $1 AND `
+
 var (
+	refreshesByTrace   = hot(both(refreshSelect + `trace = $2 ORDER BY at DESC, id DESC LIMIT $3`))
+	refreshesBySession = hot(both(refreshSelect + `session_id = $2 ORDER BY id DESC LIMIT $3`))
+
 	eventsByTrace   = hot(both(eventSelect + `e.trace = $2 AND e.trace <> '' ORDER BY e.at DESC, e.id DESC LIMIT $3`))
 	eventsBySession = hot(both(eventSelect + `e.session_id = $2 AND e.session_id <> '' ORDER BY e.id DESC LIMIT $3`))
 	eventsBySubject = hot(both(eventSelect + `e.subject = $2 AND e.subject <> '' ORDER BY e.id DESC LIMIT $3`))
@@ -40,34 +52,48 @@ var (
 
 // Find gives events, newest first, with their personal part where it is still kept.
 func (t Trail) Find(ctx context.Context, tq TrailQuery) ([]audit.Event, error) {
-	var text *stmt
+	var texts []*stmt
 	var key string
 	switch {
 	case tq.Trace != "":
-		text, key = eventsByTrace, tq.Trace
+		texts, key = []*stmt{eventsByTrace, refreshesByTrace}, tq.Trace
 	case tq.Session != "":
-		text, key = eventsBySession, tq.Session
+		texts, key = []*stmt{eventsBySession, refreshesBySession}, tq.Session
 	case tq.Subject != "":
-		text, key = eventsBySubject, tq.Subject
+		texts, key = []*stmt{eventsBySubject}, tq.Subject
 	case tq.Client != "":
-		text, key = eventsByClient, tq.Client
+		texts, key = []*stmt{eventsByClient}, tq.Client
 	default:
 		return nil, fault.New(fault.Invalid, fault.ReasonInvalid, "name a trace, a session, a subject or a client")
 	}
-	limit := int64(tq.Limit)
+	limit := tq.Limit
 	if limit == 0 {
 		limit = 100
 	}
 	var out []audit.Event
-	err := t.e.read(ctx, func(q queryer) error {
+	err := t.e.view(ctx, func(q queryer) error {
 		out = nil
-		return q.each(text, in{tq.TenantID, key, limit}, func(scan scanner) error {
-			e, err := scanEvent(scan)
-			out = append(out, e)
-			return err
-		})
+		for _, text := range texts {
+			if err := q.each(text, in{tq.TenantID, key, int64(limit)}, func(scan scanner) error {
+				e, err := scanEvent(scan)
+				out = append(out, e)
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+	if len(texts) > 1 {
+		slices.SortStableFunc(out, newestFirst)
+		out = out[:min(len(out), limit)]
+	}
 	return out, err
+}
+
+// newestFirst is the order of both tables: ids sort by time, but events of one trace may bear ids of another clock.
+func newestFirst(a, b audit.Event) int {
+	return cmp.Or(b.At.Compare(a.At), strings.Compare(b.ID, a.ID))
 }
 
 func scanEvent(scan scanner) (audit.Event, error) {
@@ -114,6 +140,8 @@ var (
 		(SELECT event_id FROM event_person WHERE tenant_id = $1 AND event_id < $2 ORDER BY event_id LIMIT $3)`))
 	eventRetire = hot(both(`DELETE FROM event WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM event WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3)`))
+	refreshRetire = hot(both(`DELETE FROM event_refreshed WHERE tenant_id || '' = $1 AND id IN
+		(SELECT id FROM event_refreshed WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3)`))
 	revocationRetire = hot(both(`DELETE FROM revocation WHERE tenant_id || '' = $1 AND until < $2`))
 )
 
@@ -127,6 +155,7 @@ func (t Trail) Retire(ctx context.Context, tenantID string, events, persons, at 
 			args []any
 		}{
 			{personRetire, in{tenantID, idBefore(persons), int64(limit)}}, {eventRetire, in{tenantID, idBefore(events), int64(limit)}},
+			{refreshRetire, in{tenantID, idBefore(events), int64(limit)}},
 			{revocationRetire, in{tenantID, micros(at)}},
 		} {
 			gone, err := q.exec(step.text, step.args...)

@@ -159,7 +159,7 @@ func holder(s *scene) {
 	f := s.opened(u)
 	want := session.Holder{
 		Present: true, Status: user.Active, Epoch: 1, Name: "Ann", Locale: "en", Email: email, Verified: true, Registered: true,
-		Roles: []string{"member"},
+		VerifiedAt: u.PrimaryEmail().VerifiedAt, CreatedAt: u.CreatedAt, Roles: []string{"member"},
 	}
 	s.same("holder", s.load(f.ID).Holder, want)
 	for client, registered := range map[string]bool{"": true, "app": true, "other": false} {

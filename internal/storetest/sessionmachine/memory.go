@@ -185,6 +185,7 @@ func (m *Memory) holder(f *session.Family, clientID string) session.Holder {
 	email := u.PrimaryEmail()
 	h := session.Holder{
 		Present: true, Status: u.Status, Epoch: u.Epoch, Name: u.Name, Locale: u.Locale, Email: email.Value, Verified: email.Verified(),
+		VerifiedAt: email.VerifiedAt, CreatedAt: u.CreatedAt,
 	}
 	if r := u.Registration; r != nil && r.ClientID == clientID {
 		h.Registered, h.Roles = true, r.Roles

@@ -22,8 +22,8 @@ soak:
 	@GATEHOUSE_TEST_SOAK=1 .ci/test -timeout 4h
 
 lint:
-	$(GO) vet ./...
-	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+	.ci/modules $(GO) vet ./...
+	.ci/modules $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
 bench:
 	@.ci/bench

@@ -75,12 +75,12 @@ func (g *gatehouse) play(ctx context.Context, out io.Writer, once bool) error {
 	if err != nil {
 		return err
 	}
-	m2, err := listen(newM2(m2Keys))
+	m2, err := listen(ctx, newM2(m2Keys))
 	if err != nil {
 		return err
 	}
 	defer m2.stop()
-	forum, err := listen(newForum(forumKeys))
+	forum, err := listen(ctx, newForum(forumKeys))
 	if err != nil {
 		return err
 	}
@@ -134,8 +134,8 @@ type listening struct {
 	stop func()
 }
 
-func listen(h http.Handler) (*listening, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func listen(ctx context.Context, h http.Handler) (*listening, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

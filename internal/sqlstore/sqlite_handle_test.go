@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -126,4 +127,38 @@ func exec(c *liteConn, s *stmt, args ...any) error {
 func row(c *liteConn, s *stmt, args in, dest ...any) error {
 	_, err := c.row(s, args, dest...)
 	return err
+}
+
+// TestHandleIsPrimed: what durability and safety hang on is set on every connection, whatever the library's defaults are.
+func TestHandleIsPrimed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const path = "file:odd.db?mode=memory" // a name, never a URI
+	h, err := openHandle(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the path was read as a URI: %v", err)
+	}
+	if err := h.run("PRAGMA writable_schema = ON"); err != nil { // ignored in the defensive mode
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1", "trusted_schema": "0", "writable_schema": "0",
+		"cache_size": "-16384", "temp_store": "2", "wal_autocheckpoint": "4000", "journal_size_limit": "67108864",
+	} {
+		s, err := h.prepare("PRAGMA " + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := step(s)
+		if got := s.ColumnText(0); err != nil || !found || got != want {
+			t.Errorf("%s is %q (%t, %v), want %q", name, got, found, err, want)
+		}
+		reset(s)
+	}
+	if got := h.conn.Limit(sqlite.LimitLength, -1); got != maxValue {
+		t.Errorf("values may have %d bytes", got)
+	}
 }

@@ -52,21 +52,31 @@ func (x *Exchange) Body() ([]byte, error) {
 		return nil, tooLarge()
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(x.out.ResponseWriter, x.R.Body, MaxBody))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge()
-	case err != nil:
-		return nil, fault.Wrap(fault.Invalid, fault.ReasonMalformed, "the body could not be read", err)
+	if err != nil {
+		return nil, unreadable(err)
 	}
 	return body, nil
+}
+
+func unreadable(err error) error {
+	if over := new(http.MaxBytesError); errors.As(err, &over) {
+		return tooLarge()
+	}
+	return fault.Wrap(fault.Invalid, fault.ReasonMalformed, "the body could not be read", err)
 }
 
 // jsonType wants application/json; a charset, when named, must be UTF-8 (RFC 8259 section 8.1). An HTML form cannot send it, which is a
 // second wall against cross-site posts.
 func jsonType(r *http.Request) error {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" || len(r.Header["Content-Type"]) != 1 {
+	sent := r.Header["Content-Type"]
+	if len(sent) != 1 {
+		return wrongType()
+	}
+	if sent[0] == jsonContent[0] {
+		return nil // as nearly everybody writes it
+	}
+	kind, params, err := mime.ParseMediaType(sent[0])
+	if err != nil || kind != "application/json" {
 		return wrongType()
 	}
 	if c, ok := params["charset"]; ok && !strings.EqualFold(c, "utf-8") {

@@ -2,7 +2,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: run build test soak lint bench gen shots
+.PHONY: run build test soak lint bench gen shots example-microservices
 
 run: build
 	bin/gatehouse serve --dev --listen 127.0.0.1:8080 --data .data
@@ -13,13 +13,17 @@ build:
 test:
 	@.ci/test
 
+# Two services and an API that trust each other, on a development server of their own.
+example-microservices: build
+	$(GO) run ./examples/microservices -gatehouse bin/gatehouse
+
 # The long forms: more rounds, more kills.
 soak:
 	@GATEHOUSE_TEST_SOAK=1 .ci/test -timeout 4h
 
 lint:
-	$(GO) vet ./...
-	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+	.ci/modules $(GO) vet ./...
+	.ci/modules $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
 bench:
 	@.ci/bench

@@ -169,7 +169,7 @@ var laws = []struct {
 	rooms   *regexp.Regexp
 	why     string
 }{
-	{re(`^net/http(/.*)?$`), re(`^(internal/web(/.*)?|internal/fetch|internal/drill|internal/testbed(/.*)?|resource|bench|cmd/.*)$`),
+	{re(`^net/http(/.*)?$`), re(`^(internal/web(/.*)?|internal/fetch|internal/drill|internal/testbed(/.*)?|resource|bench|cmd/.*|examples/.*)$`),
 		"servers stand in web and cmd, and the only way out is fetch; public SDKs get their client from the caller"},
 	{re(`^(database/sql|github\.com/jackc/pgx/.*|modernc\.org/.*|zombiezen\.com/.*|github\.com/pressly/goose/.*)$`), re(`^(internal/(sqlstore|testbed)|bench)$`),
 		"a database handle outside sqlstore escapes its transactions and its suite"},
@@ -180,7 +180,7 @@ var laws = []struct {
 		"it is predictable: good for spreading retries, and for nothing else"},
 	{re(`^github\.com/golang-jwt/.*|^github\.com/go-jose/.*`), re(`^internal/jose$`),
 		"one strict wrapper signs and verifies"},
-	{re(`^(unsafe|plugin|os/exec)$`), re(`^(internal/testbed(/.*)?|bench)$`), "nothing that serves strangers starts programs"},
+	{re(`^(unsafe|plugin|os/exec)$`), re(`^(internal/testbed(/.*)?|bench|examples/.*)$`), "nothing that serves strangers starts programs"},
 	{re(`^go\.opentelemetry\.io/.*`), re(`^cmd/gatehouse$`), "rooms declare the hook they need; who collects is a matter of wiring"},
 	{re(`^net/smtp$`), re(`^$`), "frozen; delivery uses a kept library"},
 }
@@ -206,7 +206,7 @@ func TestLawsOfImports(t *testing.T) {
 // TestLawOfTime: below the hallway the instant is data, so that rules can be tested at any instant and tenants can have clocks of their own.
 func TestLawOfTime(t *testing.T) {
 	fset, files := house(t)
-	rooms := re(`^(internal/web|internal/testbed(/.*)?|resource|bench|cmd/.*)$`)
+	rooms := re(`^(internal/web|internal/testbed(/.*)?|resource|bench|cmd/.*|examples/.*)$`)
 	for _, s := range files {
 		if s.test || rooms.MatchString(s.room) {
 			continue

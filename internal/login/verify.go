@@ -83,7 +83,9 @@ func (s *Service) proveAttempt(ctx context.Context, call *audit.Call, req Verify
 	if err := s.cfg.Store.Prove(ctx, p, done.record(call)); err != nil {
 		return Proved{}, s.refusedGone(ctx, call, about, err)
 	}
-	return Proved{UserID: p.UserID, ClientID: c.ID, RedirectURL: c.Settings.AfterVerifyURL}, nil
+	return Proved{
+		UserID: p.UserID, ClientID: c.ID, RedirectURL: c.Settings.AfterVerifyURL, ReturnTo: returnTo(call, a.Browser, a.ReturnTo),
+	}, nil
 }
 
 // settlePassword decides which password the user starts with, and refuses who cannot show to have made the attempt.
@@ -189,6 +191,14 @@ func (s *Service) confirmAccount(ctx context.Context, call *audit.Call, req Veri
 
 func sameBrowser(call *audit.Call, browser string) bool {
 	return browser != "" && subtle.ConstantTimeCompare([]byte(call.Browser), []byte(browser)) == 1
+}
+
+// returnTo leads on only in the browser that asked for the mail: who opens it elsewhere has no authorization request there.
+func returnTo(call *audit.Call, browser, to string) string {
+	if !sameBrowser(call, browser) {
+		return ""
+	}
+	return to
 }
 
 func isGone(err error) bool {

@@ -98,23 +98,6 @@ func retryLater(x *web.Exchange, e *fault.Error) {
 	}
 }
 
-var originShape = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$|^[a-zA-Z0-9.:\[\]-]+$`)
-
-// letFormLeadTo opens the content policy for the redirect after the post. The address is the operator's, and yet only what looks like an
-// origin goes into a header.
-func letFormLeadTo(x *web.Exchange, address string) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "" || !originShape.MatchString(u.Scheme) {
-		return
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		x.FormTo(u.Scheme + ":") // an app's own scheme
-	case originShape.MatchString(u.Host):
-		x.FormTo(u.Scheme + "://" + u.Host)
-	}
-}
-
 // leave sends the person on: to the client's page if it has one, else to a page of ours that a reload does no harm to.
 func leave(x *web.Exchange, redirect, done string) error {
 	if redirect != "" {

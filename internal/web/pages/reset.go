@@ -27,7 +27,7 @@ func (p *Pages) showReset(x *web.Exchange) error {
 
 func (p *Pages) resetPage(x *web.Exchange, status int, pending login.Pending, problems view.Problems) error {
 	if c := p.cfg.Directory.Client(x.Tenant.ID, pending.ClientID); c != nil {
-		letFormLeadTo(x, c.Settings.AfterResetURL)
+		view.LetFormLeadTo(x, c.Settings.AfterResetURL)
 	}
 	return x.HTML(status, resetPage(resetForm{Page: view.For(x, "reset.title"), Pending: pending, Min: minLength(x.Tenant), Problems: problems}))
 }

@@ -72,7 +72,7 @@ func (p *Pages) verifyPage(x *web.Exchange, status int, pending login.Pending, w
 		title = "verify.change.title"
 	}
 	if c := p.cfg.Directory.Client(x.Tenant.ID, pending.ClientID); c != nil {
-		letFormLeadTo(x, c.Settings.AfterVerifyURL)
+		view.LetFormLeadTo(x, c.Settings.AfterVerifyURL)
 	}
 	f := verifyForm{Page: view.For(x, title), Pending: pending, Fresh: way == "fresh", Min: minLength(x.Tenant), Problems: problems}
 	return x.HTML(status, verifyPage(f))

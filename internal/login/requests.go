@@ -84,7 +84,8 @@ type Pending struct {
 	Kind        PendingKind
 	Email       string
 	ClientID    string
-	SameBrowser bool // the button is enough; else a password must be typed
+	SameBrowser bool   // the button is enough; else a password must be typed
+	ReturnTo    string // as in RegisterRequest; "" in another browser
 }
 
 // MeChange is what a person changes about themselves; nil fields stay.

@@ -23,7 +23,10 @@ func (s *Service) Inspect(ctx context.Context, call *audit.Call, t *tenant.Tenan
 	}
 	a, err := s.cfg.Store.AttemptByToken(ctx, t.ID, hash, call.At)
 	if err == nil {
-		return Pending{Kind: PendingSignup, Email: a.Email, ClientID: a.ClientID, SameBrowser: sameBrowser(call, a.Browser)}, nil
+		return Pending{
+			Kind: PendingSignup, Email: a.Email, ClientID: a.ClientID, SameBrowser: sameBrowser(call, a.Browser),
+			ReturnTo: returnTo(call, a.Browser, a.ReturnTo),
+		}, nil
 	}
 	if !isGone(err) {
 		return Pending{}, fault.From(err)
@@ -32,7 +35,10 @@ func (s *Service) Inspect(ctx context.Context, call *audit.Call, t *tenant.Tenan
 	if err != nil {
 		return Pending{}, asGone(err)
 	}
-	p := Pending{Kind: PendingReset, Email: k.Email, ClientID: k.ClientID, SameBrowser: sameBrowser(call, k.Browser)}
+	p := Pending{
+		Kind: PendingReset, Email: k.Email, ClientID: k.ClientID, SameBrowser: sameBrowser(call, k.Browser),
+		ReturnTo: returnTo(call, k.Browser, k.ReturnTo),
+	}
 	if k.Kind == TicketEmailChange {
 		p.Kind = PendingEmailChange
 	}

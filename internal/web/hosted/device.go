@@ -25,6 +25,12 @@ type deviceAsk struct {
 	Scopes                 []scope
 }
 
+// toDevice is the short address that devices show (RFC 8628 section 3.2, verification_uri).
+func (h *Pages) toDevice(x *web.Exchange) error {
+	v := visit{code: x.R.URL.Query().Get("user_code")}
+	return x.Redirect(withQuery(x.PathPrefix()+"/ui/device", v.query()))
+}
+
 // showDevice asks for the code. One that came in the address is only filled in: the person is to compare it with what their device shows.
 func (h *Pages) showDevice(x *web.Exchange) error {
 	v, _, err := h.enter(x)
@@ -49,15 +55,12 @@ func (h *Pages) device(x *web.Exchange) error {
 	if f.Problems = lacking(f.Page, form, "user_code"); f.Problems != nil {
 		return x.HTML(http.StatusUnprocessableEntity, devicePage(f))
 	}
-	d, err := h.cfg.Devices.DeviceByCode(x.R.Context(), x.Call, x.Tenant, v.code)
+	d, c, err := h.cfg.Devices.DeviceByCode(x.R.Context(), x.Call, x.Tenant, v.code, v.live.User.ID)
 	if err != nil {
 		return h.deviceAgain(x, f, err)
 	}
 	ask := deviceAsk{
-		Page: v.page(x, "device.ask.title"), App: d.ClientID, Code: v.code, User: v.live.User.ID, Email: v.live.User.PrimaryEmail().Value, Place: d.Place,
-	}
-	if c := h.cfg.Directory.Client(x.Tenant.ID, d.ClientID); c != nil {
-		ask.App = clientName(c)
+		Page: v.page(x, "device.ask.title"), App: clientName(c), Code: v.code, User: v.live.User.ID, Email: v.live.User.PrimaryEmail().Value, Place: d.Place,
 	}
 	ask.Device, ask.When = delivery.Device(ask.Lang, d.Agent), ask.Lang.Instant(d.CreatedAt)
 	ask.Scopes = scopesOf(ask.Page, x.Tenant, d.Scope)
@@ -104,11 +107,14 @@ func (h *Pages) answerDevice(x *web.Exchange) error {
 		return v.onward(x)
 	}
 	done := "/ui/done/device-refused"
-	if form.Get("answer") == "allow" {
+	d, _, err := h.cfg.Devices.DeviceByCode(x.R.Context(), x.Call, x.Tenant, v.code, v.live.User.ID)
+	switch {
+	case err != nil:
+	case form.Get("answer") == "allow":
 		done = "/ui/done/device"
-		err = h.cfg.Devices.AllowDevice(x.R.Context(), x.Call, x.Tenant, v.code, v.live)
-	} else {
-		err = h.cfg.Devices.RefuseDevice(x.R.Context(), x.Call, x.Tenant, v.code)
+		err = h.cfg.Devices.AllowDevice(x.R.Context(), x.Call, x.Tenant, d, v.live, d.Scope)
+	default:
+		err = h.cfg.Devices.RefuseDevice(x.R.Context(), x.Call, x.Tenant, d, v.live)
 	}
 	if err != nil {
 		return h.deviceAgain(x, deviceForm{Page: v.page(x, "device.title"), Code: v.code}, err)

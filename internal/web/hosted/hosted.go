@@ -44,9 +44,9 @@ type Flow interface {
 
 // Devices are the authorizations that devices without a browser ask for (RFC 8628). *oauth.Service is one.
 type Devices interface {
-	DeviceByCode(ctx context.Context, call *audit.Call, t *tenant.Tenant, userCode string) (oauth.Device, error)
-	AllowDevice(ctx context.Context, call *audit.Call, t *tenant.Tenant, userCode string, live *sso.Live) error
-	RefuseDevice(ctx context.Context, call *audit.Call, t *tenant.Tenant, userCode string) error
+	DeviceByCode(ctx context.Context, call *audit.Call, t *tenant.Tenant, typed, userID string) (oauth.Device, *tenant.Client, error)
+	AllowDevice(ctx context.Context, call *audit.Call, t *tenant.Tenant, d oauth.Device, live *sso.Live, scopes []string) error
+	RefuseDevice(ctx context.Context, call *audit.Call, t *tenant.Tenant, d oauth.Device, live *sso.Live) error
 }
 
 // SignOns keeps the sign-on session of a browser. *sso.Service is one.
@@ -110,7 +110,7 @@ func (h *Pages) Routes() []web.Route {
 	routes = append(routes, both("/ui/account/applications", h.showApplications, h.withdraw)...)
 	if h.cfg.Devices != nil {
 		routes = append(routes, both("/ui/device", h.showDevice, h.device)...)
-		routes = append(routes, page(http.MethodPost, "/ui/device/answer", h.answerDevice))
+		routes = append(routes, page(http.MethodPost, "/ui/device/answer", h.answerDevice), page(http.MethodGet, "/oauth2/device", h.toDevice))
 	}
 	return routes
 }

@@ -31,17 +31,17 @@ func main() {
 	flag.IntVar(&o.turns, "turns", 5, "turns each of floor and product")
 	flag.IntVar(&o.big, "big", 1_000_000, "stored sessions of the large store; 0 leaves it out")
 	flag.StringVar(&o.engine, "engine", "", "measure this engine only: sqlite or postgres")
-	flag.StringVar(&o.only, "only", "", "measure only the works whose name holds this text")
+	flag.StringVar(&o.only, "only", "", "measure only the works whose name holds this text; resource: the verifier alone, without a server")
 	flag.StringVar(&o.floor, "floor", "", "internal: serve the floor on this store")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if o.floor != "" {
 		err = serveFloor(ctx, o.floor)
 	} else {
 		err = run(ctx, o)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -49,6 +49,14 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.only == "" || o.only == "resource" {
+		if err := measureResource(ctx, o); err != nil {
+			return fmt.Errorf("resource: %w", err)
+		}
+	}
+	if o.only == "resource" {
+		return nil
+	}
 	fmt.Printf("%-10s %-26s %5s %10s %10s %6s %10s %10s %6s %8s %8s\n",
 		"engine", "work", "conns", "floor/s", "ours/s", "ratio", "floor µs", "ours µs", "cpu", "p99 fl.", "p99")
 	for _, engine := range []string{"sqlite", "postgres"} {

@@ -170,8 +170,8 @@ func (p *pair) signUp() error {
 		if err != nil || json.Unmarshal(b, &mails) != nil || len(mails) == 0 {
 			continue
 		}
-		path := mails[0].Links[0][strings.Index(mails[0].Links[0], "/email/"):]
-		_, err = c.call("POST", path, "", fmt.Sprintf(`{"password":%q}`, password))
+		_, path, _ := strings.Cut(mails[0].Links[0], "/email/")
+		_, err = c.call("POST", "/email/"+path, "", fmt.Sprintf(`{"password":%q}`, password))
 		if err == nil || strings.Contains(err.Error(), " 303 ") {
 			return nil
 		}

@@ -146,10 +146,8 @@ func (a *adminFace) move(ctx context.Context, tenantID string, d time.Duration) 
 		return nil, err
 	}
 	a.b.bus.Publish(ephemeral.TopicTenants)
-	for try := 0; try == 0 || a.b.directory.Version() < version && try < 20; try++ {
-		if err := a.b.directory.Refresh(ctx); err != nil {
-			return nil, err
-		}
+	if err := a.b.directory.Refresh(ctx); err != nil {
+		return nil, err
 	}
 	t := a.b.directory.ByID(tenantID)
 	if t == nil {

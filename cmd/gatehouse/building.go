@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
+	"github.com/gatehouse-auth/gatehouse/internal/fetch"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -184,7 +185,7 @@ func (b *building) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
 	}
-	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log})
+	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log, Foreign: b.foreign})
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
 		Store: waking{b.store.Logins(), b.wrote}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
@@ -196,8 +197,25 @@ func (b *building) wire() (err error) {
 	b.oauth = oauth.New(oauth.Config{
 		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
 		Recorder: b.store.Sessions(), Log: log,
+		Back: oauth.Back{
+			Devices: b.store.OAuthDevices(), Opaques: b.store.OAuthOpaques(), Registrations: b.store.OAuthRegistrations(), Users: b.store.Users(),
+			Sessions: b.sessions, Signer: b.tokens, Values: b.values, Limits: b.limits, Keys: fetch.New(fetch.Options{MaxBytes: 256 << 10}),
+			Ring: b.ring, Changed: b.directoryChanged,
+		},
 	})
 	return b.openFaces()
+}
+
+// foreign reports whether a client is somebody else's application: one that people are asked about.
+func (b *building) foreign(tenantID, clientID string) bool {
+	c := b.directory.Client(tenantID, clientID)
+	return c == nil || c.Settings.OAuth.Consent == "once" || c.Settings.OAuth.Consent == "always"
+}
+
+// directoryChanged reads the directory anew after this node changed it, and wakes the others.
+func (b *building) directoryChanged(ctx context.Context) error {
+	b.bus.Publish(ephemeral.TopicTenants)
+	return b.directory.Refresh(ctx)
 }
 
 func (b *building) openFaces() (err error) {
@@ -231,7 +249,9 @@ func (b *building) openFaces() (err error) {
 	if err := b.hall.Mount(routes); err != nil {
 		return err
 	}
-	face, err := oauthapi.New(oauthapi.Config{Front: b.oauth, SignOns: b.signOns})
+	face, err := oauthapi.New(oauthapi.Config{
+		Front: b.oauth, SignOns: b.signOns, Clients: b.oauth, Back: b.oauth, Registrar: b.oauth, Keys: b.tokens, Tenants: b.directory,
+	})
 	if err != nil {
 		return err
 	}

@@ -159,7 +159,7 @@ func (u *usersImportCmd) resume(f *os.File, t *tenant.Tenant) (importState, erro
 	raw, err := os.ReadFile(u.sidecar())
 	var kept importState
 	if err != nil || json.Unmarshal(raw, &kept) != nil { // none, or cut off: lines that are there are found present
-		return fresh, nil
+		return fresh, nil //nolint:nilerr // no state is where every import begins
 	}
 	if kept.Tenant != fresh.Tenant || kept.Bytes != fresh.Bytes || kept.Head != fresh.Head {
 		return fresh, fmt.Errorf("%s tells of another file or tenant; remove it to begin anew", u.sidecar())

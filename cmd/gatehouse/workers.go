@@ -69,6 +69,12 @@ func (j *janitor) round(ctx context.Context) {
 		if _, err := j.b.store.OAuthRequests().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
 			j.complain(ctx, "authorization requests and codes", err)
 		}
+		if _, err := j.b.store.OAuthDevices().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
+			j.complain(ctx, "device authorizations", err)
+		}
+		if _, err := j.b.store.OAuthOpaques().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
+			j.complain(ctx, "opaque tokens", err)
+		}
 	}
 	// One-time values live by tenants' clocks, which run ahead of the machine's if at all: nothing live is swept. Redis sweeps itself.
 	if _, err := j.b.kept.Sweep(ctx, wall); err != nil {

@@ -57,6 +57,15 @@ func (s *fakeStore) Lease(_ context.Context, n int, wall time.Time, lease time.D
 	return out, nil
 }
 
+func (s *fakeStore) Hold(_ context.Context, id string, until time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rows[id]; r != nil {
+		r.until = until
+	}
+	return nil
+}
+
 func (s *fakeStore) Done(_ context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,8 +10,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// sendTimeout bounds one delivery from the first byte to the last; it is well below the lease, so that no other worker starts the same
-// mail meanwhile.
+// sendTimeout bounds one delivery from the first byte to the last.
 const sendTimeout = 45 * time.Second
 
 // errRefused is a mail that will never be accepted: waiting and trying again would only annoy the receiving server.

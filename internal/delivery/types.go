@@ -70,6 +70,8 @@ func open(ring *secret.Ring, sealed []byte) (Mail, error) {
 type Store interface {
 	// Lease hands out up to n due messages to this caller alone until the lease ends.
 	Lease(ctx context.Context, n int, wall time.Time, lease time.Duration) ([]Leased, error)
+	// Hold lengthens a lease; a message that is gone is no error.
+	Hold(ctx context.Context, id string, until time.Time) error
 	// Done deletes a delivered (or dropped) message.
 	Done(ctx context.Context, id string) error
 	// Retry puts a message back until next, remembering how often it failed. It keeps no error text with personal data.

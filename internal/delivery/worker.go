@@ -15,10 +15,11 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
 
-// The worker's timing. A message stays leased for longer than its delivery can take, so a second worker sees it only after a crash.
+// The worker's timing. A lease is renewed for as long as its message is in hand, so a second worker sees it only after a crash, and soon.
 const (
 	pollEvery  = time.Second      // retries and other nodes' messages; our own come by Wake
-	leaseFor   = 2 * time.Minute  // > sendTimeout
+	leaseFor   = 30 * time.Second // how long people wait for a mail that was in the hands of a node that died
+	holdEvery  = leaseFor / 3     // a store that is slow once does not cost the lease
 	batch      = 8                // messages in hand at once, each on its own connection
 	firstRetry = 5 * time.Second  // doubled on every failure …
 	lastRetry  = 15 * time.Minute // … up to this
@@ -126,8 +127,10 @@ func (w *Worker) deliverDue(ctx context.Context, at time.Time, lease time.Durati
 
 func (w *Worker) handle(ctx context.Context, l Leased) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	let := w.hold(ctx, l.Message.ID)
 	err := w.deliver(ctx, l)
 	cancel()
+	let()
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	switch {
@@ -146,6 +149,27 @@ func (w *Worker) handle(ctx context.Context, l Leased) {
 	if err != nil {
 		w.report(ctx, slog.LevelWarn, "the outbox cannot be written; the message may be sent again", l, err)
 	}
+}
+
+// hold renews the lease of a message until its result is called, which waits: a renewal that came after a retry would undo it.
+func (w *Worker) hold(ctx context.Context, id string) (let func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var held sync.WaitGroup
+	held.Go(func() {
+		tick := time.NewTicker(holdEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := w.cfg.Store.Hold(ctx, id, w.Now().Add(leaseFor)); err != nil && ctx.Err() == nil {
+				w.cfg.Log.WarnContext(ctx, "a message cannot be kept in hand and may be sent twice", "message", id, "error", err.Error())
+			}
+		}
+	})
+	return func() { cancel(); held.Wait() }
 }
 
 // report logs ids only. A server's refusal often repeats the recipient, so of err only its class is logged.
@@ -222,5 +246,5 @@ func backoff(attempts int) time.Duration {
 	if attempts < 8 {
 		d = min(firstRetry<<max(attempts, 0), lastRetry)
 	}
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // keeps retries apart, and keeps no secret
 }

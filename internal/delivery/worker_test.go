@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -290,4 +291,47 @@ func TestWhatADeadProcessHadInHand(t *testing.T) {
 		}
 		eventually(t, "the worker has looked", func() bool { n, _ := r.store.Backlog(t.Context()); return n == want })
 	}
+}
+
+// slow is a store whose mailbox takes its time.
+type slow struct {
+	*fakeStore
+	takes time.Duration
+}
+
+func (s slow) PutMail(ctx context.Context, m BoxMail) error {
+	time.Sleep(s.takes)
+	return s.fakeStore.PutMail(ctx, m)
+}
+
+// TestLeaseLastsAsLongAsTheDelivery: what is in hand is nobody else's, however long it takes; what was in the hands of the dead is soon.
+func TestLeaseLastsAsLongAsTheDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, SMTP{})
+		r.cfg.Store, r.Now, r.clock.at = slow{r.store, sendTimeout - time.Second}, time.Now, time.Now()
+		other := &Worker{Now: time.Now, cfg: r.cfg}
+		other.cfg.Store = r.store
+		r.post(t, r.test, KindMail, sample)
+		done := make(chan struct{})
+		go func() { defer close(done); r.round(t.Context()) }()
+		synctest.Wait()
+		for range 43 {
+			time.Sleep(time.Second)
+			if other.round(t.Context()) != 0 {
+				t.Fatal("a message in hand was handed to another worker")
+			}
+		}
+		<-done
+		if n, _ := r.store.Backlog(t.Context()); n != 0 || len(r.store.box) != 1 {
+			t.Errorf("%d messages wait, %d mails came", n, len(r.store.box))
+		}
+		r.post(t, r.test, KindMail, sample)
+		if dead, err := r.store.Lease(t.Context(), 1, time.Now(), leaseFor); err != nil || len(dead) != 1 {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		if other.round(t.Context()) != 1 {
+			t.Error("30 s after its node died a message is still nobody's")
+		}
+	})
 }

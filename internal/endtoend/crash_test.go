@@ -221,7 +221,7 @@ func stillGood(ctx context.Context, t *testing.T, s *server.Server, pair [2]stri
 	return [2]string{r.Text("access_token"), r.Text("refresh_token")}
 }
 
-// leasesLapse plays the two minutes after which a message that a dead process had in hand is anybody's.
+// leasesLapse plays the half minute after which a message that a dead process had in hand is anybody's.
 func leasesLapse(t *testing.T, url string) {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), url, sqlstore.Config{})

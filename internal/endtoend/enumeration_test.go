@@ -150,9 +150,9 @@ func TestTimesDoNotTell(t *testing.T) {
 			var took [2][]time.Duration
 			v := s.Visitor()
 			for i := range timings {
-				for k, list := range [2][]string{known, unknown} {
-					k := (k + i) % 2 // each class goes first as often
-					list = [2][]string{known, unknown}[k]
+				for k := range 2 {
+					k = (k + i) % 2 // each class goes first as often
+					list := [2][]string{known, unknown}[k]
 					began := time.Now()
 					r, err := v.Post(ctx, path, body(path, list[i%people]))
 					took[k] = append(took[k], time.Since(began))

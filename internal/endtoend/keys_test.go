@@ -74,10 +74,10 @@ func kids(set jose.JSONWebKeySet, prefix string) (out []string) {
 	return out
 }
 
-// rotating counts the keys of the lane that the test looks at.
-func rotating(set jose.JSONWebKeySet) (n int) {
+// lane counts the rotating keys of an algorithm.
+func lane(set jose.JSONWebKeySet, alg string) (n int) {
 	for _, k := range set.Keys {
-		if k.Algorithm == "RS256" && strings.HasPrefix(k.KeyID, "d-") {
+		if k.Algorithm == alg && strings.HasPrefix(k.KeyID, "d-") {
 			n++
 		}
 	}
@@ -111,7 +111,7 @@ func TestKeysOverTime(t *testing.T) {
 		s := server.Start(t, o)
 		p := signUp(ctx, t, s, "keys")
 		first := loginAt(ctx, t, s, p, "demo")
-		announced := func() bool { return rotating(jwks(ctx, t, s)) >= 2 && len(kids(jwks(ctx, t, s), "s-")) > 0 }
+		announced := func() bool { return lane(jwks(ctx, t, s), "RS256") >= 2 && len(kids(jwks(ctx, t, s), "s-")) > 0 }
 		until(t, 30*time.Second, "the next key and the static one are announced", announced)
 		before := jwks(ctx, t, s)
 		static := kids(before, "s-")

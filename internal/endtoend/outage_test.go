@@ -40,7 +40,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		p.busy.Add(1)
 		if res.Header.Get("Retry-After") == "" || r.Context().Err() != nil {
 			p.mute.Add(1)
-			return res, nil
+			return res, nil //nolint:nilerr // an answer is an answer, also when the asker has gone
 		}
 		p.lost.Store(r.URL.Path, true) // it may have been carried out, and only its answer failed
 		pause(50 * time.Millisecond)

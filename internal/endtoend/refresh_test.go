@@ -13,7 +13,7 @@ import (
 
 const (
 	parallel = 64
-	dropped  = 0.2
+	lossRate = 0.2
 )
 
 func TestParallelRefreshThroughOneProcessOnSQLite(t *testing.T) {
@@ -36,11 +36,14 @@ func parallelRefresh(t *testing.T, nodes ...*server.Server) {
 	p := signUp(ctx, t, nodes[0], "parallel")
 	_, newest := bearer(ctx, t, p)
 	var left []string
-	for round := range soak(50, 200) {
+	dropped, rounds, began := 0, soak(50, 200), time.Now()
+	for round := range rounds {
 		nodes[0].MustAdvance(ctx, 61*time.Second)
 		lost := make([]bool, parallel)
 		for i := range lost {
-			lost[i] = rng.Float64() < dropped
+			if lost[i] = rng.Float64() < lossRate; lost[i] {
+				dropped++
+			}
 		}
 		got, err := drill.Together(parallel, func(i int) (string, error) {
 			r, err := nodes[i%len(nodes)].Refresh(ctx, "", newest)
@@ -58,6 +61,8 @@ func parallelRefresh(t *testing.T, nodes ...*server.Server) {
 		left, newest = append(left, newest), oneSuccessor(t, round, got, newest)
 	}
 	everyReplayIsCaught(ctx, t, nodes, left, newest)
+	t.Logf("%d rounds of %d parallel refreshes through %d processes, %d replies dropped, in %v: nobody refused, one successor a round, every replay caught",
+		rounds, parallel, len(nodes), dropped, time.Since(began).Round(time.Second))
 }
 
 func oneSuccessor(t *testing.T, round int, got []string, before string) string {

@@ -178,10 +178,6 @@ func TestStoryWithCookies(t *testing.T) {
 			t.Fatal("a refresh with a valid access cookie must keep it")
 		}
 		s.MustAdvance(ctx, 16*time.Minute)
-		until(t, 5*time.Second, "the access cookie is seen as expired", func() bool {
-			r, err := p.Get(ctx, "/me")
-			return err == nil && r.Status == http.StatusUnauthorized
-		})
 		old := p.Cookies["refresh_token"]
 		r, err = p.Post(ctx, "/jwt/refresh", map[string]string{})
 		tokenless("refresh after 16 minutes", must(t, "refresh by cookie", r, err, 200))

@@ -112,8 +112,17 @@ func (k jwk) only() string {
 	return ""
 }
 
-// Keys are verifying keys by kid. The kid of a token is looked up here and used for nothing else.
+// Keys are verifying keys by kid. The kid of a token is looked up here and used for nothing else. A pinned key (ParsePEM) stands under ""
+// and serves every token whose kid is not there; no JWKS can bring one.
 type Keys map[string]*PublicKey
+
+// Find gives the key for a kid, nil when there is none.
+func (ks Keys) Find(kid string) *PublicKey {
+	if key := ks[kid]; key != nil {
+		return key
+	}
+	return ks[""]
+}
 
 // ParseJWKS reads a set. Keys of other types, algorithms or uses and keys without a kid are left out, as RFC 7517 section 5 advises; a
 // private key, a broken key and two usable keys of one kid spoil the whole set.

@@ -10,10 +10,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -113,13 +115,17 @@ func NewPublic(kid, alg string, key crypto.PublicKey) (*PublicKey, error) {
 	if kid == "" || len(kid) > maxKID {
 		return nil, fmt.Errorf("%w: no kid, or one too long", ErrKey)
 	}
+	return bind(kid, alg, key)
+}
+
+func bind(kid, alg string, key crypto.PublicKey) (*PublicKey, error) {
 	p := &PublicKey{kid: kid, alg: alg, key: key}
 	var fits bool
 	switch alg {
 	case RS256:
 		var k *rsa.PublicKey
 		if k, fits = key.(*rsa.PublicKey); fits {
-			fits = k.N.BitLen() >= minRSA && k.N.BitLen() <= maxRSA && k.E >= 3 && k.E&1 == 1
+			fits = k.N.BitLen() >= minRSA && k.N.BitLen() <= maxRSA && k.E >= 3 && k.E&1 == 1 && !roca(k.N)
 		}
 		p.method = jwt.SigningMethodRS256
 	case ES256:
@@ -181,7 +187,27 @@ func (k *PublicKey) KID() string { return k.kid }
 // Alg is the only algorithm of the key.
 func (k *PublicKey) Alg() string { return k.alg }
 
-// verify checks a signature of exactly the length this key gives.
-func (k *PublicKey) verify(input string, sig []byte) bool {
-	return len(sig) > 0 && k.method.Verify(input, sig, k.key) == nil
+// Equal reports whether both are the same key for the same algorithm, whatever they are called.
+func (k *PublicKey) Equal(other *PublicKey) bool {
+	same, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && other != nil && k.alg == other.alg && same.Equal(other.key)
+}
+
+// verify checks a signature of exactly the length this key gives. It calls the library of the language itself: the JWT library would copy
+// the token twice more.
+func (k *PublicKey) verify(input, sig []byte) bool {
+	switch key := k.key.(type) {
+	case *rsa.PublicKey: // RFC 7518 section 3.3
+		digest := sha256.Sum256(input)
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) == nil
+	case *ecdsa.PublicKey: // RFC 7518 section 3.4: r and s, 32 bytes each
+		if len(sig) != 64 {
+			return false
+		}
+		digest := sha256.Sum256(input)
+		return ecdsa.Verify(key, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
+	case ed25519.PublicKey: // RFC 8037 section 3.1
+		return ed25519.Verify(key, input, sig)
+	}
+	return false
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -69,6 +70,19 @@ func (t *Token) Claim(name string) (json.RawMessage, bool) {
 // Verify checks raw against keys and rules at the instant now. It does no I/O. The error is a *fault.Error of kind Unauthenticated:
 // ReasonTokenExpired for a token that is right in everything but its age, else ReasonInvalidToken; its cause is one of the errors above.
 func Verify(r Rules, keys Keys, raw string, now time.Time) (*Token, error) {
+	t, err := Open(r, keys, raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Judge(t, now); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Open is the first half of Verify: form, key, signature, typ, and the types of the registered claims. What they say is not judged yet: for
+// callers whose rules depend on the kind of the token, who must call Judge. Errors are those of Verify.
+func Open(r Rules, keys Keys, raw string) (*Token, error) {
 	h, payload, err := open(keys, raw, r.MaxSize)
 	if err != nil {
 		return nil, refuse(err)
@@ -84,10 +98,15 @@ func Verify(r Rules, keys Keys, raw string, now time.Time) (*Token, error) {
 	if !t.registered() {
 		return nil, refuse(ErrClaims)
 	}
-	if err := r.judge(t, now); err != nil {
-		return nil, refuse(err)
-	}
 	return t, nil
+}
+
+// Judge is the second half of Verify: issuer, audience and age of an opened token, at any later instant too.
+func (r Rules) Judge(t *Token, now time.Time) error {
+	if err := r.judge(t, now); err != nil {
+		return refuse(err)
+	}
+	return nil
 }
 
 // judge checks the claims of a token whose signature is right. Age comes last, so that "expired" says that nothing else is wrong.
@@ -130,39 +149,48 @@ func open(keys Keys, raw string, limit int) (header, []byte, error) {
 	if !ok1 || !ok2 { // a third dot (JWE) falls at the alphabet
 		return header{}, nil, ErrMalformed
 	}
-	h, err := readHeader(head)
+	w := works.Get().(*work)
+	defer works.Put(w)
+	h, err := readHeader(head, w)
 	if err != nil {
 		return header{}, nil, err
 	}
-	payload, ok := decode(body)
-	sig, ok2 := decode(tail)
+	payload, ok := decode(nil, body) // the claims stay in it
+	sig, ok2 := decode(w.sig[:0], tail)
 	if !ok || !ok2 {
 		return header{}, nil, ErrMalformed
 	}
 	if weak.Off("alg-bound") {
 		return h, payload, nil
 	}
-	key := keys[h.kid]
+	key := keys.Find(h.kid)
 	if key == nil {
 		return header{}, nil, ErrUnknownKey
 	}
 	if h.alg != key.alg { // the attack: RS256's public key used as an HMAC secret, or "none"
 		return header{}, nil, ErrWrongAlg
 	}
-	if !key.verify(raw[:len(head)+1+len(body)], sig) {
+	w.sig, w.input = sig, append(w.input[:0], raw[:len(head)+1+len(body)]...)
+	if !key.verify(w.input, w.sig) {
 		return header{}, nil, ErrSignature
 	}
 	return h, payload, nil
 }
 
+// work is the memory of one verification that nothing keeps.
+type work struct{ head, sig, input []byte }
+
+var works = sync.Pool{New: func() any { return &work{} }}
+
 // maxHeader bounds the header in bytes of JSON.
 const maxHeader = 2 << 10
 
-func readHeader(segment string) (header, error) {
-	text, ok := decode(segment)
+func readHeader(segment string, w *work) (header, error) {
+	text, ok := decode(w.head[:0], segment)
 	if !ok {
 		return header{}, ErrMalformed
 	}
+	w.head = text
 	members, err := strictjson.Object(text, strictjson.Limits{Bytes: maxHeader, Depth: 8})
 	if err != nil {
 		return header{}, ErrMalformed
@@ -191,6 +219,9 @@ func readHeader(segment string) (header, error) {
 
 // mediaType brings a typ to lower case and drops "application/" (RFC 7515 section 4.1.9). Only ASCII letters fold.
 func mediaType(typ string) string {
+	if typ == "at+jwt" || typ == "jwt" { // what nearly every token has
+		return typ
+	}
 	lower := []byte(typ)
 	for i, c := range lower {
 		if c >= 'A' && c <= 'Z' {
@@ -200,11 +231,13 @@ func mediaType(typ string) string {
 	return strings.TrimPrefix(string(lower), "application/")
 }
 
-// decode reads strict base64url: the library skips line breaks, by which one signature would have many texts.
-func decode(segment string) ([]byte, bool) {
-	if strings.ContainsAny(segment, "\r\n") {
+// decode appends strict base64url to dst: the library skips line breaks, by which one signature would have many texts.
+func decode(dst []byte, segment string) ([]byte, bool) {
+	if strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
 		return nil, false
 	}
-	out, err := b64.DecodeString(segment)
-	return out, err == nil
+	n := b64.DecodedLen(len(segment))
+	dst = slices.Grow(dst, n)[:n]
+	n, err := b64.Decode(dst, []byte(segment))
+	return dst[:n], err == nil
 }

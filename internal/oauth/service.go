@@ -42,17 +42,22 @@ type Config struct {
 	// what was reached: acr_values is a voluntary claim (OpenID Connect Core section 3.1.2.1).
 	ACRs []string
 	Log  *slog.Logger
+
+	Back Back // of the token endpoint and its neighbours
 }
 
 // Service has the rules of every endpoint. Safe for concurrent use.
-type Service struct{ cfg Config }
+type Service struct {
+	cfg  Config
+	keys *keyCache // of clients
+}
 
 // New makes a service.
 func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Service{cfg: cfg}
+	return &Service{cfg: cfg, keys: newKeyCache(cfg.Back.Keys)}
 }
 
 // Lives of what works once.

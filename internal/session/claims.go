@@ -3,12 +3,17 @@ package session
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 )
+
+// FaceOAuth is Family.OpenedBy of sessions that the OAuth server opened: they may belong to somebody else's application, which may know and
+// do no more than was consented to.
+const FaceOAuth = "oauth"
 
 // accessClaims builds the access token's claims from values in hand; no store is asked. Instants are whole seconds, as the token carries
 // them, and exp is never beyond the family's absolute expiry.
@@ -19,19 +24,19 @@ func accessClaims(t *tenant.Tenant, c *tenant.Client, fam *Family, h *Holder, at
 	if !fam.AbsoluteExpiry.IsZero() && expires.After(fam.AbsoluteExpiry) {
 		expires = fam.AbsoluteExpiry.Truncate(time.Second)
 	}
-	audience := e.Audience
-	if len(fam.Audience) > 0 {
-		audience = fam.Audience
-	}
 	roles := h.Roles
 	if roles == nil {
 		roles = []string{}
 	}
+	email := h.Email
+	if fam.OpenedBy == FaceOAuth && !slices.Contains(strings.Fields(fam.Scope), "email") {
+		email = "" // the application was not allowed to know it (OpenID Connect Core section 5.4)
+	}
 	return token.AccessClaims{
-		Issuer: t.Issuer, TenantID: t.ID, Subject: fam.Subject, Audience: audience, ClientID: fam.ClientID,
+		Issuer: t.Issuer, TenantID: t.ID, Subject: fam.Subject, Audience: audienceOf(&e, fam), ClientID: fam.ClientID,
 		ExpiresAt: expires, IssuedAt: issued, NotBefore: issued, ID: secret.NewID(at),
 		SessionID: fam.ID, Epoch: fam.Epoch, Roles: roles, Scope: fam.Scope,
-		Email: h.Email, EmailVerified: h.Verified, PreferredUsername: h.Email, ApplicationID: fam.ClientID,
+		Email: email, EmailVerified: h.Verified && email != "", PreferredUsername: email, ApplicationID: fam.ClientID,
 		AuthTime: fam.AuthTime.Truncate(time.Second), AMR: fam.AMR, ACR: fam.ACR, Thumbprint: fam.Binding,
 		Extra: extraClaims(c, h),
 	}

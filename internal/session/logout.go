@@ -68,7 +68,7 @@ func (s *Service) byAccess(ctx context.Context, call *audit.Call, req *LogoutReq
 		return nil, false, nil
 	}
 	claims, err := s.tokens.VerifyAccessAnyAge(req.Tenant, req.Access.Reveal())
-	if err != nil || claims.SessionID == "" {
+	if err != nil || claims.SessionID == "" || claims.Delegated {
 		return nil, false, nil //nolint:nilerr // a token that is none names no session, and that is no error of a logout
 	}
 	l, err := s.store.Load(ctx, Ref{TenantID: req.Tenant.ID, ID: claims.SessionID})
@@ -76,7 +76,12 @@ func (s *Service) byAccess(ctx context.Context, call *audit.Call, req *LogoutReq
 		return nil, false, ignoreNotFound(err)
 	}
 	valid := call.At.Before(claims.ExpiresAt) && !call.At.Before(claims.NotBefore) && claims.Epoch == l.Family.Epoch
-	return &l, valid && deadBecause(&l, false, call.At) == "", nil
+	return &l, valid && !s.foreign(&l.Family) && deadBecause(&l, false, call.At) == "", nil
+}
+
+// foreign reports whether a family belongs to somebody else's application: that may end its own session, and no other of the person's.
+func (s *Service) foreign(fam *Family) bool {
+	return s.cfg.Foreign != nil && fam.OpenedBy == FaceOAuth && s.cfg.Foreign(fam.TenantID, fam.ClientID)
 }
 
 // byRefresh takes any token of ours for the family, because a slow tab may hold an old one; head and pending are strong. A bound family
@@ -99,7 +104,7 @@ func (s *Service) byRefresh(ctx context.Context, call *audit.Call, req *LogoutRe
 	bound := l.Family.Binding != ""
 	switch {
 	case matchOf(&l.Family, hash) != matchNone:
-		return &l, !bound && deadBecause(&l, false, call.At) == "", nil
+		return &l, !bound && !s.foreign(&l.Family) && deadBecause(&l, false, call.At) == "", nil
 	case ours && !bound && parsed.genuine(s.ring, req.Tenant.ID):
 		return &l, false, nil
 	}

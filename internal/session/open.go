@@ -15,6 +15,11 @@ import (
 // Open starts a session of a proved user: one signature, then one store verb, then the answer. A user who was disabled or whose epoch was
 // raised since the proof is refused by the store (ReasonUserChanged), and so is a parent that has ended (ReasonSessionRevoked).
 func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (Tokens, error) {
+	return s.OpenWith(ctx, call, req, s.store.Open)
+}
+
+// OpenWith is Open with another store verb: one that spends, in the same transaction, what the session comes from.
+func (s *Service) OpenWith(ctx context.Context, call *audit.Call, req OpenRequest, commit Commit) (Tokens, error) {
 	eff := req.Tenant.For(req.Client)
 	fam := newFamily(call, &req, &eff)
 	refresh, err := mintToken(s.ring, fam.TenantID, fam.ID, fam.Generation)
@@ -24,6 +29,9 @@ func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (
 	fam.Head = secret.RefreshHash(refresh)
 	holder, register := holderOf(&req, call.At)
 	claims := accessClaims(req.Tenant, req.Client, &fam, &holder, call.At)
+	if len(req.AccessAudience) > 0 {
+		claims.Audience = req.AccessAudience
+	}
 	access, err := s.tokens.SignAccess(ctx, req.Tenant, eff.Alg, claims)
 	if err != nil {
 		return Tokens{}, err
@@ -35,7 +43,7 @@ func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (
 	}
 	rec := one(event)
 	rec.Messages = req.Messages
-	if err := s.store.Open(ctx, fam, register, rec); err != nil {
+	if err := commit(ctx, fam, register, rec); err != nil {
 		return Tokens{}, err
 	}
 	return Tokens{
@@ -59,12 +67,12 @@ func newFamily(call *audit.Call, req *OpenRequest, eff *tenant.Effective) Family
 		idle = absolute
 	}
 	return Family{
-		TenantID: req.Tenant.ID, ID: secret.NewID(at), ClientID: req.Client.ID, ClientAuth: req.Client.Settings.ClientAuth,
+		TenantID: req.Tenant.ID, ID: secret.NewID(at), ClientID: req.Client.ID, ClientAuth: req.ClientAuth || req.Client.Settings.ClientAuth,
 		OpenedBy: call.Face, Subject: u.ID, UserID: u.ID, Epoch: u.Epoch,
 		HeadMinted: at, CreatedAt: at, LastSeen: at,
 		IdleExpiry: idle, AbsoluteExpiry: absolute, ParentID: req.ParentID,
 		Binding: req.Binding, Device: cmp.Or(req.Device, call.Device), Agent: call.Agent, Place: call.Place(),
-		Scope: req.Scope, AuthTime: authTime, AMR: req.AMR, ACR: req.ACR, Version: 1,
+		SSOID: req.SSOID, OrgID: req.OrgID, Audience: req.Audience, Scope: req.Scope, AuthTime: authTime, AMR: req.AMR, ACR: req.ACR, Version: 1,
 	}
 }
 

@@ -78,6 +78,9 @@ func (r *refreshing) try(ctx context.Context) (t Tokens, done bool, err error) {
 	case verdictEnd:
 		return t, true, r.end(ctx, &l, &f)
 	}
+	if err := r.narrows(&l.Family); err != nil {
+		return t, true, err
+	}
 	if f.Match != matchMinted && r.accessStillGood(&l.Family) {
 		return r.samePair(&l), true, nil
 	}

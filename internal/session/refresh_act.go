@@ -16,6 +16,7 @@ func (r *refreshing) sign(ctx context.Context, l *Loaded) error {
 	}
 	r.holder = l.Holder
 	r.claims = accessClaims(r.req.Tenant, r.req.Client, &l.Family, &l.Holder, r.call.At)
+	r.narrow()
 	var err error
 	r.access, err = r.s.tokens.SignAccess(ctx, r.req.Tenant, r.eff.Alg, r.claims)
 	return err

@@ -29,7 +29,10 @@ type Config struct {
 	// Restored says that the store was restored from a snapshot, so families may be behind tokens already handed out; such tokens are
 	// then adopted and not refused.
 	Restored bool
-	Log      *slog.Logger
+	// Foreign says that a client is somebody else's application, which people let in by consent: its tokens are for the APIs they name and
+	// never for a person's own account here (Authenticate refuses them). nil says it of none.
+	Foreign func(tenantID, clientID string) bool
+	Log     *slog.Logger
 }
 
 // Service opens, rotates, checks and revokes sessions. Safe for concurrent use.

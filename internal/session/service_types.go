@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -22,6 +23,13 @@ type OpenRequest struct {
 	Binding  string // proved DPoP thumbprint
 	Device   string // known-device id to remember, "" for none
 
+	// Of the OAuth server.
+	SSOID          string   // the sign-on session it is opened under; it ends with that one
+	OrgID          string   // the organisation it is for
+	Audience       []string // of its access tokens; the client's when empty
+	AccessAudience []string // of the first access token alone (RFC 8707 section 2.2); Audience when empty
+	ClientAuth     bool     // the client was authenticated, and must be at every refresh, whatever its settings
+
 	// Of a session handed off from another. It ends with its parent: the store refuses to open it beside a parent that has ended.
 	ParentID       string
 	AbsoluteExpiry time.Time // no later than this, whatever the client's policy; zero leaves it to the policy
@@ -37,6 +45,11 @@ type RefreshRequest struct {
 	Refresh       secret.Text
 	Access        secret.Text // the access token sent beside it, may be empty or rubbish
 	Proof         string      // thumbprint of a valid DPoP proof, "" for none
+
+	// What the access token is narrowed to; the family keeps what it has (RFC 6749 section 6, RFC 8707 section 2.2). Beyond it:
+	// ReasonOAuthScope, ReasonOAuthTarget (Invalid), and nothing changes.
+	Scope    []string
+	Audience []string
 }
 
 // Tokens answer an open or a refresh.
@@ -49,6 +62,9 @@ type Tokens struct {
 	Holder         Holder
 	Same           bool // the same pair was handed back and nothing was written
 }
+
+// Commit stores a new family together with what it comes from. It has the meaning of Store.Open.
+type Commit func(ctx context.Context, f Family, register *user.Registration, rec audit.Record) error
 
 // Live is an authenticated caller: a valid access token whose session is live now.
 type Live struct {

@@ -21,7 +21,7 @@ const attemptColumns = `tenant_id, id, client_id, email, typed, name, locale, cr
 	created_at, expires_at, return_to`
 
 var (
-	attemptPut = hot(both(`INSERT INTO attempt (` + attemptColumns + `) VALUES (` + placeholders(1, 16) + `)`))
+	attemptPut = hot(both(`INSERT INTO attempt (` + attemptColumns + `) VALUES (` + placeholders(16) + `)`))
 	// Keeps the newest 20 of an address.
 	attemptTrim = hot(both(`DELETE FROM attempt WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM attempt WHERE tenant_id = $1 AND email = $2 ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET 20)`))

@@ -279,14 +279,14 @@ func TestSwapAgainstEveryStop(t *testing.T) {
 
 			userID = enrol(t, s, "again-"+st.name+"@example.com")
 			f, touched := open(), open()
-			won, seen := true, true
+			won := true
 			if err := held(t, s, whole, func() (err error) {
 				won, err = s.Sessions().Swap(t.Context(), f, f, event("late-"+st.name))
 				return err
 			}); err != nil || won {
 				t.Errorf("%s: a swap won after it: %v, %v", st.name, won, err)
 			}
-			if seen, err = s.Sessions().Touch(t.Context(), touched, t0.Add(time.Hour)); err != nil || seen {
+			if seen, err := s.Sessions().Touch(t.Context(), touched, t0.Add(time.Hour)); err != nil || seen {
 				t.Errorf("%s: a hand-out was allowed after it: %v, %v", st.name, seen, err)
 			}
 			if found, err := s.Events().Find(t.Context(), sqlstore.TrailQuery{TenantID: tenantID, Trace: "trace-late-" + st.name}); err != nil || len(found) != 0 {

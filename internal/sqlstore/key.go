@@ -19,7 +19,7 @@ var (
 	keyLive = hot(both(`SELECT ` + keyColumns + ` FROM signing_key
 		WHERE tenant_id = $1 AND (verify_until = 0 OR verify_until >= $2) ORDER BY kind, alg, slot`))
 	// A lost race inserts nothing; so does a kid that is taken.
-	keyPut = hot(both(`INSERT INTO signing_key (` + keyColumns + `) VALUES (` + placeholders(1, 11) + `) ON CONFLICT DO NOTHING`))
+	keyPut = hot(both(`INSERT INTO signing_key (` + keyColumns + `) VALUES (` + placeholders(11) + `) ON CONFLICT DO NOTHING`))
 	// A second withdrawal changes nothing but is no error.
 	keyWithdraw = hot(both(`UPDATE signing_key SET withdrawn_at = CASE WHEN withdrawn_at = 0 THEN $3 ELSE withdrawn_at END,
 		verify_until = CASE WHEN withdrawn_at = 0 THEN $3 ELSE verify_until END WHERE tenant_id = $1 AND kid = $2`))

@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	requestPut  = hot(both(`INSERT INTO oauth_request (` + requestColumns + `) VALUES (` + placeholders(1, 14) + `)`))
+	requestPut  = hot(both(`INSERT INTO oauth_request (` + requestColumns + `) VALUES (` + placeholders(14) + `)`))
 	requestGet  = hot(both(`SELECT ` + requestColumns + ` FROM oauth_request WHERE tenant_id = $1 AND id = $2 AND expires_at > $3`))
 	requestStep = hot(both(`UPDATE oauth_request SET browser = $1, expires_at = $2, sso_id = $3, proved_at = $4, chosen = $5, consent = $6,
 		refused = $7, version = version + 1 WHERE tenant_id = $8 AND id = $9 AND version = $10 AND done_at = 0`))

@@ -18,7 +18,7 @@ const codeColumns = `tenant_id, hash, client_id, redirect_uri, challenge, nonce,
 	amr, acr, offline, created_at, expires_at, spent_at, session_id`
 
 var (
-	codePut = hot(both(`INSERT INTO oauth_code (` + codeColumns + `) VALUES (` + placeholders(1, 20) + `)`))
+	codePut = hot(both(`INSERT INTO oauth_code (` + codeColumns + `) VALUES (` + placeholders(20) + `)`))
 	codeGet = hot(both(`SELECT ` + codeColumns + ` FROM oauth_code WHERE tenant_id = $1 AND hash = $2`))
 	// The update decides who spends it.
 	codeSpend = hot(both(`UPDATE oauth_code SET spent_at = $1, session_id = $2 WHERE tenant_id = $3 AND hash = $4 AND spent_at = 0`))

@@ -24,6 +24,7 @@ var (
 			UPDATE outbox o SET not_before = $3 FROM due WHERE o.id = due.id AND o.tenant_id = due.tenant_id
 			RETURNING o.id, o.tenant_id, o.kind, o.sealed, o.attempts`))
 	outboxWaits = hot(both(`SELECT 1 FROM outbox WHERE not_before <= $1 LIMIT 1`))
+	outboxHold  = hot(both(`UPDATE outbox SET not_before = $2 WHERE id = $1 AND not_before < $2`))
 	outboxDone  = hot(both(`DELETE FROM outbox WHERE id = $1`))
 	outboxRetry = hot(both(`UPDATE outbox SET not_before = $2, attempts = attempts + 1 WHERE id = $1`))
 	outboxCount = both(`SELECT count(*) FROM outbox`) // for metrics; the outbox is nearly empty
@@ -62,6 +63,11 @@ func (s outbox) Lease(ctx context.Context, n int, wall time.Time, lease time.Dur
 	})
 	slices.SortFunc(out, func(a, b delivery.Leased) int { return strings.Compare(a.Message.ID, b.Message.ID) })
 	return out, err
+}
+
+// Hold lengthens a lease.
+func (s outbox) Hold(ctx context.Context, id string, until time.Time) error {
+	return s.e.write(ctx, func(q queryer) error { return q.later(outboxHold, id, micros(until)) })
 }
 
 // Done deletes a message; one that is gone already is no error.

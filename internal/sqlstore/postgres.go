@@ -137,7 +137,7 @@ func (e *postgresEngine) once(ctx context.Context, s *stmt, args in, dest ...any
 
 // pause waits a little longer with every try, and never in step with others.
 func pause(ctx context.Context, try int) bool {
-	t := time.NewTimer(time.Duration(1+rand.IntN(4<<try)) * time.Millisecond)
+	t := time.NewTimer(time.Duration(1+rand.IntN(4<<try)) * time.Millisecond) //nolint:gosec // keeps callers apart, and keeps no secret
 	defer t.Stop()
 	select {
 	case <-t.C:

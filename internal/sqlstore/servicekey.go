@@ -16,7 +16,7 @@ func (s *Store) ServiceKeys() servicekey.Store { return serviceKeys{s.e} }
 const serviceKeyColumns = `tenant_id, id, name, hash, scopes, created_at, last_used, revoked_at`
 
 var (
-	serviceKeyPut = hot(both(`INSERT INTO internal_key (` + serviceKeyColumns + `) VALUES (` + placeholders(1, 8) + `)
+	serviceKeyPut = hot(both(`INSERT INTO internal_key (` + serviceKeyColumns + `) VALUES (` + placeholders(8) + `)
 		ON CONFLICT DO NOTHING`))
 	serviceKeyAll    = both(`SELECT ` + serviceKeyColumns + ` FROM internal_key WHERE tenant_id = $1 ORDER BY id`)
 	serviceKeyByHash = hot(both(`SELECT ` + serviceKeyColumns + ` FROM internal_key WHERE hash = $2 AND tenant_id = $1`))

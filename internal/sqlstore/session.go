@@ -24,7 +24,7 @@ var (
 	parentGuard = hot(pair(
 		`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND revoked_at = 0 AND dead_at > $3`,
 		`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND revoked_at = 0 AND dead_at > $3 FOR SHARE`))
-	sessionPut   = hot(both(`INSERT INTO session (` + sessionColumns + `) VALUES (` + placeholders(1, sessionWidth) + `)`))
+	sessionPut   = hot(both(`INSERT INTO session (` + sessionColumns + `) VALUES (` + placeholders(sessionWidth) + `)`))
 	sessionTouch = hot(both(`UPDATE session SET last_seen = $4
 		WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
 	sessionGuard = hot(both(`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))

@@ -16,15 +16,15 @@ const sessionColumns = `tenant_id, id, client_id, client_auth, opened_by, subjec
 
 var sessionWidth = strings.Count(sessionColumns, ",") + 1
 
-// placeholders writes "$from, …" n times.
-func placeholders(from, n int) string {
+// placeholders writes "$1, …, $n".
+func placeholders(n int) string {
 	var b strings.Builder
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
 		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(from + i))
+		b.WriteString(strconv.Itoa(1 + i))
 	}
 	return b.String()
 }

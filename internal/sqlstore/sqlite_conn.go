@@ -41,7 +41,7 @@ func (c *liteConn) exec(s *stmt, args ...any) (int64, error) {
 	if err := clean(args); err != nil {
 		return 0, err
 	}
-	p, err := c.prepared(s)
+	p, err := c.prepared(s) //nolint:sqlclosecheck // kept for the next call; close() ends it
 	if err != nil {
 		return 0, err
 	}
@@ -62,7 +62,7 @@ func (c *liteConn) query(s *stmt, args in) (*sql.Rows, error) {
 	if err := clean(args); err != nil {
 		return nil, err
 	}
-	p, err := c.prepared(s)
+	p, err := c.prepared(s) //nolint:sqlclosecheck // kept for the next call; close() ends it
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type fileLock struct{ f *os.File }
 var errLocked = fault.New(fault.Conflict, fault.ReasonConflict, "another process serves this database file")
 
 func takeLock(path string) (*fileLock, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the database file that the operator named
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	ssoPut    = hot(both(`INSERT INTO sso_session (` + ssoColumns + `) VALUES (` + placeholders(1, ssoWidth) + `)`))
+	ssoPut    = hot(both(`INSERT INTO sso_session (` + ssoColumns + `) VALUES (` + placeholders(ssoWidth) + `)`))
 	ssoByHash = hot(both(`SELECT ` + qualified("s", ssoColumns) + `, ` + qualified("u", userColumns) + `, ` + qualified("i", identifierColumns) + `
 		FROM sso_session s
 		LEFT JOIN app_user u ON u.id = s.user_id AND u.tenant_id || '' = $1

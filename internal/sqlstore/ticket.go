@@ -13,7 +13,7 @@ const ticketColumns = `tenant_id, id, kind, client_id, user_id, email, typed, br
 
 var (
 	ticketReplace = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND email = $2 AND kind = $3`))
-	ticketPut     = hot(both(`INSERT INTO ticket (` + ticketColumns + `) VALUES (` + placeholders(1, 12) + `)`))
+	ticketPut     = hot(both(`INSERT INTO ticket (` + ticketColumns + `) VALUES (` + placeholders(12) + `)`))
 	ticketByToken = hot(both(`SELECT ` + ticketColumns + ` FROM ticket WHERE tenant_id = $1 AND token_hash = $2 AND expires_at > $3`))
 	// The delete decides who spends it.
 	ticketSpend = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND id = $2 AND kind = $3 AND expires_at > $4

@@ -15,13 +15,16 @@ func (s *Store) Transfer() transfer.Store { return transfers{s.e} }
 
 var (
 	identifierOwner = hot(both(`SELECT user_id FROM identifier WHERE tenant_id = $1 AND kind = $2 AND value = $3`))
-	userOnce        = hot(both(`INSERT INTO app_user (` + userColumns + `) VALUES (` + placeholders(1, 12) + `) ON CONFLICT DO NOTHING`))
+	userOnce        = hot(both(`INSERT INTO app_user (` + userColumns + `) VALUES (` + placeholders(12) + `) ON CONFLICT DO NOTHING`))
 	// Pages walk the tenant in the order of ids; an operator's act.
 	userPage = both(`SELECT ` + userColumns + ` FROM app_user WHERE tenant_id = $1 AND id > $2 AND ($4 OR status <> 'deleted') AND ($5 = '' OR id = $5)
 		ORDER BY id LIMIT $3`)
 	pageIdentifiers   = both(`SELECT user_id, ` + identifierColumns + ` FROM identifier WHERE tenant_id = $1 AND user_id >= $2 AND user_id <= $3 ORDER BY kind, value`)
 	pageRegistrations = both(`SELECT user_id, client_id, roles, data, created_at FROM registration
 		WHERE tenant_id = $1 AND user_id >= $2 AND user_id <= $3 ORDER BY client_id`)
+	linkPut   = hot(both(`INSERT INTO link (tenant_id, issuer, subject, user_id, created_at, data) VALUES (` + placeholders(6) + `) ON CONFLICT DO NOTHING`))
+	pageLinks = both(`SELECT user_id, issuer, subject, created_at, data FROM link
+		WHERE tenant_id = $1 AND user_id >= $2 AND user_id <= $3 ORDER BY issuer, subject`)
 	pagePasswords = both(`SELECT user_id, id, phc, pepper_id, created_at, updated_at FROM credential
 		WHERE tenant_id = $1 AND kind = 'password' AND user_id >= $2 AND user_id <= $3`)
 )
@@ -78,6 +81,15 @@ func importOne(q queryer, tenantID string, e *transfer.Entry) (transfer.Outcome,
 			return transfer.Clash, err
 		}
 		if !free { // somebody signed up with it since we looked
+			return transfer.Clash, q.later(userErase, tenantID, u.ID)
+		}
+	}
+	for _, l := range e.Links {
+		n, err := q.exec(linkPut, tenantID, l.Issuer, l.Subject, u.ID, micros(*l.CreatedAt), raw(l.Data))
+		if err != nil {
+			return transfer.Clash, err
+		}
+		if n == 0 { // it is somebody else's
 			return transfer.Clash, q.later(userErase, tenantID, u.ID)
 		}
 	}
@@ -176,6 +188,9 @@ func fillPage(q queryer, span in, of func(id string) *transfer.Entry) error {
 	if err != nil {
 		return err
 	}
+	if err := fillLinks(q, span, of); err != nil {
+		return err
+	}
 	return q.each(pagePasswords, span, func(scan scanner) error {
 		var id string
 		var r passwordRow
@@ -184,6 +199,24 @@ func fillPage(q queryer, span in, of func(id string) *transfer.Entry) error {
 		}
 		if e := of(id); e != nil {
 			e.Password = r.password(e.User)
+		}
+		return nil
+	})
+}
+
+func fillLinks(q queryer, span in, of func(id string) *transfer.Entry) error {
+	return q.each(pageLinks, span, func(scan scanner) error {
+		var id string
+		var l transfer.Link
+		var created int64
+		var data *string
+		if err := scan(&id, &l.Issuer, &l.Subject, &created, &data); err != nil {
+			return err
+		}
+		if e := of(id); e != nil {
+			at := instant(created)
+			l.CreatedAt, l.Data = &at, rawOf(data)
+			e.Links = append(e.Links, l)
 		}
 		return nil
 	})

@@ -10,7 +10,7 @@ const (
 )
 
 var (
-	userPut = hot(both(`INSERT INTO app_user (` + userColumns + `) VALUES (` + placeholders(1, 12) + `)`))
+	userPut = hot(both(`INSERT INTO app_user (` + userColumns + `) VALUES (` + placeholders(12) + `)`))
 	// A taken address inserts nothing, so that the verb can say so without a failed transaction.
 	identifierPut = hot(both(`INSERT INTO identifier (tenant_id, user_id, ` + identifierColumns + `)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, kind, value) DO NOTHING`))

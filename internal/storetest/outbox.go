@@ -120,9 +120,13 @@ func leaseMessages(s *scene) {
 	s.leases(0, at)
 	s.leases(10, at, delivery.Leased{Message: now})
 	s.leases(10, at.Add(time.Minute-time.Microsecond))
+	s.ok(s.Outbox.Hold(s.ctx, now.ID, at.Add(3*time.Minute)))
+	s.ok(s.Outbox.Hold(s.ctx, now.ID, at.Add(2*time.Minute))) // a late renewal takes nothing away
+	s.leases(10, at.Add(3*time.Minute-time.Microsecond))
 	s.leases(10, at.Add(time.Hour), delivery.Leased{Message: now}, delivery.Leased{Message: later}) // the first lease ran out unfulfilled
 	s.ok(s.Outbox.Done(s.ctx, now.ID))
 	s.ok(s.Outbox.Done(s.ctx, now.ID)) // a slow worker after a fast one
+	s.ok(s.Outbox.Hold(s.ctx, now.ID, at.Add(9*time.Hour)))
 	s.leases(1, at.Add(2*time.Hour), delivery.Leased{Message: later})
 	if n, err := s.Outbox.Backlog(s.ctx); err != nil || n != 1 {
 		s.Fatalf("backlog %d, %v", n, err)

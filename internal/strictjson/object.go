@@ -12,6 +12,8 @@ import (
 type Member struct {
 	Name  string
 	Value json.RawMessage
+
+	text string // Value once more, so that plain strings need no copies of their own; "" when the member was made by hand
 }
 
 // Object checks data as Check does, demands an object and gives its members in their order. Names are exact: nothing is folded.
@@ -20,12 +22,12 @@ func Object(data []byte, l Limits) ([]Member, error) {
 	if len(data) > l.Bytes {
 		return nil, errTooLarge
 	}
-	s := scanner{data: data, depth: l.Depth}
+	s := scanner{data: data, depth: l.Depth, source: string(data)}
 	s.space()
 	if s.peek() != '{' {
 		return nil, s.fail("is not an object")
 	}
-	members := make([]Member, 0, 16)
+	members := make([]Member, 0, 4+len(data)/24) // a claim takes some 30 bytes: one allocation for nearly all
 	s.members = &members
 	if err := s.document(nil); err != nil {
 		return nil, err
@@ -39,6 +41,9 @@ func (m Member) Text() (string, bool) {
 		return "", false
 	}
 	if inner := m.Value[1 : len(m.Value)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		if m.text != "" {
+			return m.text[1 : len(m.text)-1], true
+		}
 		return string(inner), true
 	}
 	var s string
@@ -51,7 +56,7 @@ func (m Member) Texts() ([]string, bool) {
 		return nil, false
 	}
 	s := scanner{data: m.Value, pos: 1} // the text is known to be valid
-	out := []string{}
+	out := make([]string, 0, 1+bytes.Count(m.Value, []byte{','}))
 	for s.space(); s.peek() != ']'; s.space() {
 		if s.peek() == ',' {
 			s.pos++
@@ -60,11 +65,16 @@ func (m Member) Texts() ([]string, bool) {
 		if s.peek() != '"' {
 			return nil, false // null inside an array would else decode as ""
 		}
+		from := s.pos + 1
 		text, err := s.text()
 		if err != nil {
 			return nil, false
 		}
-		out = append(out, string(text))
+		if m.text != "" && m.text[from:s.pos-1] == string(text) { // no escapes: no copy
+			out = append(out, m.text[from:s.pos-1])
+		} else {
+			out = append(out, string(text))
+		}
 	}
 	return out, true
 }

@@ -19,6 +19,7 @@ type scanner struct {
 	path  []string // names of our own fields and indexes on the way to pos
 
 	members *[]Member // where the members of the outermost object go, or nil
+	source  string    // data as text, for members
 }
 
 func (s *scanner) fail(problem string) *fault.Error {
@@ -59,9 +60,9 @@ func (s *scanner) peek() byte {
 func (s *scanner) value(t reflect.Type) *fault.Error {
 	switch c := s.peek(); {
 	case c == '{':
-		return s.nested(t, s.object)
+		return s.nested(t, true)
 	case c == '[':
-		return s.nested(t, s.array)
+		return s.nested(t, false)
 	case c == '"':
 		_, err := s.text()
 		return err
@@ -73,14 +74,18 @@ func (s *scanner) value(t reflect.Type) *fault.Error {
 }
 
 // nested bounds the depth: a document of a million brackets would else be a stack of a million frames.
-func (s *scanner) nested(t reflect.Type, read func(reflect.Type) *fault.Error) *fault.Error {
+func (s *scanner) nested(t reflect.Type, object bool) (err *fault.Error) {
 	if s.depth == 0 {
 		return s.fail("is nested too deeply")
 	}
 	s.depth--
 	s.pos++
 	s.space()
-	err := read(t)
+	if object {
+		err = s.object(t)
+	} else {
+		err = s.array(t)
+	}
 	s.depth++
 	return err
 }
@@ -98,10 +103,12 @@ func (s *scanner) object(t reflect.Type) *fault.Error {
 		if s.peek() != '"' {
 			return s.fail("a name in quotes is missing")
 		}
+		from := s.pos + 1
 		key, err := s.text()
 		if err != nil {
 			return err
 		}
+		to := s.pos - 1
 		name, inner, err := s.member(key, fields, elem)
 		if err != nil {
 			return err
@@ -118,7 +125,11 @@ func (s *scanner) object(t reflect.Type) *fault.Error {
 			return err
 		}
 		if out != nil {
-			*out = append(*out, Member{Name: string(key), Value: s.data[start:s.pos]})
+			m := Member{Name: s.source[from:to], Value: s.data[start:s.pos], text: s.source[start:s.pos]}
+			if m.Name != string(key) { // it was written with escapes
+				m.Name = string(key)
+			}
+			*out = append(*out, m)
 		}
 		s.path = s.path[:len(s.path)-1]
 		if more, err := s.more('}'); err != nil || !more {

@@ -12,7 +12,8 @@ import (
 
 // keys is the set of names of one object: a short list while it is short, then a map, so that an object of many names costs no square.
 type keys struct {
-	few  [][]byte
+	few  [fewKeys][]byte // on the stack
+	n    int
 	many map[string]struct{}
 }
 
@@ -25,18 +26,21 @@ func (k *keys) add(key []byte) bool {
 		k.many[string(key)] = struct{}{}
 		return len(k.many) > n
 	}
-	for _, old := range k.few {
+	for _, old := range k.few[:k.n] {
 		if bytes.Equal(old, key) {
 			return false
 		}
 	}
-	k.few = append(k.few, key)
-	if len(k.few) == fewKeys {
-		k.many = make(map[string]struct{}, 2*fewKeys)
-		for _, old := range k.few {
-			k.many[string(old)] = struct{}{}
-		}
+	if k.n < fewKeys {
+		k.few[k.n] = key
+		k.n++
+		return true
 	}
+	k.many = make(map[string]struct{}, 2*fewKeys)
+	for _, old := range k.few {
+		k.many[string(old)] = struct{}{}
+	}
+	k.many[string(key)] = struct{}{}
 	return true
 }
 

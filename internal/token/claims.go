@@ -28,5 +28,6 @@ type AccessClaims struct {
 	AMR               []string
 	ACR               string
 	Thumbprint        string         // cnf.jkt, "" when unbound
+	Delegated         bool           // read only: the token was exchanged, and its act claim says who acts (RFC 8693 section 4.1)
 	Extra             map[string]any // by configuration; reserved names are refused
 }

@@ -75,7 +75,29 @@ func (s *Service) WithdrawSigning(ctx context.Context, call *audit.Call, t *tena
 	rec.Revocations = []audit.Revocation{{
 		TenantID: t.ID, Kind: "key", Target: kid, At: call.At, Reason: "key_withdrawn", Until: call.At.Add(s.policy(t).Overlap),
 	}}
+	if err := s.succeed(ctx, call, t, kid); err != nil {
+		return err
+	}
 	return s.store.Withdraw(ctx, t.ID, kid, call.At, rec)
+}
+
+// succeed lets the successor of a key that signs sign from now on. Without it a key that was retired before would sign again, perhaps the
+// one whose loss began it all. It comes before the withdrawal: when that fails the command is given again, and nothing is left undone.
+func (s *Service) succeed(ctx context.Context, call *audit.Call, t *tenant.Tenant, kid string) error {
+	rows, err := s.store.SigningKeys(ctx, t.ID, call.At)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		keys := lane(rows, row.Alg)
+		now := current(keys, call.At)
+		if row.KID != kid || now < 0 || keys[now].KID != kid || now == len(keys)-1 {
+			continue
+		}
+		next := keys[now+1]
+		_, err = s.store.Advance(ctx, t.ID, next.KID, call.At, actRecord(call, EventKeyRotated, next))
+	}
+	return err
 }
 
 // RotateRing adds a key for new values of a purpose and retires the ones before it, from the instant it gives on. Old values stay

@@ -35,7 +35,7 @@ func TestPlannedRotation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ahead := k.SignsFrom.Sub(time.Now())
+			ahead := time.Until(k.SignsFrom)
 			if published := k.SignsFrom.Sub(k.CreatedAt); published < 300*time.Second || wait > 0 && ahead > 3*time.Second {
 				t.Errorf("%s: published %v before it signs, in %v", name, published, ahead)
 			}
@@ -47,6 +47,31 @@ func TestPlannedRotation(t *testing.T) {
 			if _, err := s.VerifyAccess(tn, first, tn.At(time.Now())); err != nil && wait == 0 {
 				t.Errorf("%s: a token of the key before: %v", name, err)
 			}
+		}
+	})
+}
+
+// TestWithdrawnAfterRotation: when the signing key is withdrawn its successor signs, and not the key that a rotation retired shortly before.
+func TestWithdrawnAfterRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := testDirectory(t, time.Now, 1)
+		s, tn := node(t, &fakeKeys{}, d, Config{}), d.ByID(tenantID)
+		retired := sign(t, s, tn)
+		time.Sleep(time.Hour)
+		k, err := s.RotateSigning(t.Context(), operators(tn), tn, jose.ES256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if kid := kidOf(t, sign(t, s, tn)); kid != k.KID {
+			t.Fatalf("%s signs after a rotation to %s", kid, k.KID)
+		}
+		if err := s.WithdrawSigning(t.Context(), operators(tn), tn, k.KID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Second)
+		if kid := kidOf(t, sign(t, s, tn)); kid == k.KID || kid == kidOf(t, retired) {
+			t.Errorf("%s signs after the withdrawal of %s; %s was retired before it", kid, k.KID, kidOf(t, retired))
 		}
 	})
 }

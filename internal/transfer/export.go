@@ -56,7 +56,14 @@ func person(e *Entry, pepper PepperName) Person {
 			p.Roles = map[string][]string{}
 		}
 		p.Roles[r.ClientID] = append([]string{}, r.Roles...)
+		if r.Data != nil {
+			if p.ClientData == nil {
+				p.ClientData = map[string]json.RawMessage{}
+			}
+			p.ClientData[r.ClientID] = r.Data
+		}
 	}
+	p.Links = e.Links
 	if pepper != nil && e.Password != nil {
 		p.PasswordHash = e.Password.PHC
 		if e.Password.PepperID != 0 {

@@ -79,11 +79,12 @@ func (im *Importer) collect(r *bufio.Reader, p *Progress) (b batch, end bool, er
 		if n > 0 {
 			p.Line++
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		end = errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return b, false, err
 		}
 		im.take(raw, long, p, &b)
-		if err != nil {
+		if end {
 			return b, true, nil
 		}
 	}
@@ -144,7 +145,7 @@ func (im *Importer) put(ctx context.Context, b batch, p *Progress) error {
 		case Present:
 			p.Present++
 		case Clash:
-			im.refuse(p, b.lines[i], bad{"", "its id, e-mail address or username belongs to another user"})
+			im.refuse(p, b.lines[i], bad{"", "its id, e-mail address, username or a link belongs to another user"})
 		}
 	}
 	return nil

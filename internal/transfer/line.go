@@ -30,6 +30,9 @@ const (
 	maxUsername = 64
 	maxData     = 16 << 10
 	maxRoles    = 64
+	maxLinks    = 32
+	maxIssuer   = 512
+	maxSubject  = 255
 )
 
 var (
@@ -119,7 +122,7 @@ func (r *Rules) entry(p *Person) (Entry, error) {
 	if p.Status == string(user.Disabled) {
 		e.User.Status = user.Disabled
 	}
-	for _, check := range []func(*Person, *Entry) error{r.profile, r.identifiers, r.registrations, r.password} {
+	for _, check := range []func(*Person, *Entry) error{r.profile, r.identifiers, r.registrations, r.links, r.password} {
 		if err := check(p, &e); err != nil {
 			return e, err
 		}
@@ -137,12 +140,21 @@ func (r *Rules) profile(p *Person, e *Entry) error {
 		return bad{"name", "must be one line of at most 128 characters"}
 	case p.Locale != "" && !formLocale.MatchString(p.Locale):
 		return bad{"locale", "must be a language tag"}
-	case bytes.Equal(p.Data, []byte("null")):
-		e.User.Data = nil
-	case len(p.Data) > 0 && (p.Data[0] != '{' || len(p.Data) > maxData):
-		return bad{"data", "must be a JSON object of at most 16 KiB"}
 	}
-	return nil
+	var err error
+	e.User.Data, err = object("data", p.Data)
+	return err
+}
+
+// object is free JSON data; null is none.
+func object(field string, data json.RawMessage) (json.RawMessage, error) {
+	switch {
+	case bytes.Equal(data, []byte("null")):
+		return nil, nil
+	case len(data) > 0 && (data[0] != '{' || len(data) > maxData):
+		return nil, bad{field, "must be a JSON object of at most 16 KiB"}
+	}
+	return data, nil
 }
 
 func (r *Rules) identifiers(p *Person, e *Entry) error {
@@ -186,10 +198,52 @@ func (r *Rules) registrations(p *Person, e *Entry) error {
 				return bad{"roles", "names a role that its client does not have"}
 			}
 		}
-		e.Registrations = append(e.Registrations, user.Registration{ClientID: id, Roles: roles, CreatedAt: e.User.CreatedAt})
+		data, err := object("client_data", p.ClientData[id])
+		if err != nil {
+			return err
+		}
+		e.Registrations = append(e.Registrations, user.Registration{ClientID: id, Roles: roles, Data: data, CreatedAt: e.User.CreatedAt})
+	}
+	for id := range p.ClientData {
+		if _, ok := p.Roles[id]; !ok {
+			return bad{"client_data", "names a client that roles does not name"}
+		}
 	}
 	slices.SortFunc(e.Registrations, func(a, b user.Registration) int { return strings.Compare(a.ClientID, b.ClientID) })
 	return nil
+}
+
+// links: whoever proves to be the subject at the issuer is this person, so that a link belongs to one person only; the store sees to it.
+func (r *Rules) links(p *Person, e *Entry) error {
+	if len(p.Links) > maxLinks {
+		return bad{"links", "must be at most 32"}
+	}
+	for _, l := range p.Links {
+		if !short(l.Issuer, maxIssuer) || !short(l.Subject, maxSubject) {
+			return bad{"links", "must each have an issuer of at most 512 bytes and a subject of at most 255"}
+		}
+		if slices.ContainsFunc(e.Links, func(o Link) bool { return o.Issuer == l.Issuer && o.Subject == l.Subject }) {
+			return bad{"links", "names one identity twice"}
+		}
+		var err error
+		if l.Data, err = object("links", l.Data); err != nil {
+			return err
+		}
+		at := e.User.CreatedAt
+		if l.CreatedAt != nil {
+			at = l.CreatedAt.UTC().Truncate(time.Microsecond)
+		}
+		if at.Year() < 1970 || at.After(r.At.Add(24*time.Hour)) {
+			return bad{"links", "were not made between 1970 and now"}
+		}
+		l.CreatedAt = &at
+		e.Links = append(e.Links, l)
+	}
+	return nil
+}
+
+func short(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func (r *Rules) password(p *Person, e *Entry) error {

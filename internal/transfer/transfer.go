@@ -26,12 +26,24 @@ type Person struct {
 	CreatedAt    *time.Time          `json:"created_at,omitempty"`
 	PasswordHash string              `json:"password_hash,omitempty"` // PHC or Modular Crypt form, or {SSHA…}
 	Pepper       string              `json:"pepper,omitempty"`        // of an export with hashes: names the ring key mixed in
+
+	ClientData map[string]json.RawMessage `json:"client_data,omitempty"` // client id of roles → free JSON object of that registration
+	Links      []Link                     `json:"links,omitempty"`
+}
+
+// Link is an identity elsewhere that is the same person.
+type Link struct {
+	Issuer    string          `json:"issuer"`
+	Subject   string          `json:"subject"`
+	Data      json.RawMessage `json:"data,omitempty"`       // free JSON object
+	CreatedAt *time.Time      `json:"created_at,omitempty"` // the user's when absent
 }
 
 // Entry is one user as stored, with everything a line holds.
 type Entry struct {
 	User          user.User
 	Registrations []user.Registration
+	Links         []Link // with CreatedAt
 	Password      *credential.Password
 	Named         bool // the id is the file's, not drawn
 }
@@ -51,7 +63,7 @@ const (
 type Store interface {
 	// Import adds users of one tenant in one transaction and says of each what became of it. Users who are there are never changed.
 	Import(ctx context.Context, tenantID string, batch []Entry, rec audit.Record) ([]Outcome, error)
-	// Page gives users with identifiers, registrations and password, by id, after the given id; deleted ones only when asked for.
+	// Page gives users with identifiers, registrations, links and password, by id, after the given id; deleted ones only when asked for.
 	Page(ctx context.Context, q PageQuery) ([]Entry, error)
 	// Find gives the id of whoever holds an identifier (normalised); NotFound when nobody does.
 	Find(ctx context.Context, tenantID string, kind user.IdentifierKind, value string) (userID string, err error)

@@ -55,7 +55,10 @@ func TestThereAndBack(t *testing.T) {
 		var file strings.Builder
 		for i := range 1203 { // more than two pages and batches
 			_, _ = fmt.Fprintf(&file, `{"id":"u%04d","email":"U%04d@example.com","verified":%t,"username":"n%04d","name":"N%d","locale":"de","data":{"n":%d},`+
-				`"roles":{"web":["a","b"]},"created_at":"2020-01-02T03:04:05.000006Z","password_hash":%q}`+"\n", i, i, i%2 == 0, i, i, i, hashText)
+				`"roles":{"web":["a","b"]},"created_at":"2020-01-02T03:04:05.000006Z","password_hash":%q,"client_data":{"web":{"seats":%d}},`+
+				`"links":[{"issuer":"https://a.example.com","subject":"s%d","data":{"k":"v"},"created_at":"2021-01-02T03:04:05Z"},`+
+				`{"issuer":"https://b.example.com","subject":"s%d","created_at":"2020-01-02T03:04:05.000006Z"}]}`+"\n",
+				i, i, i%2 == 0, i, i, i, hashText, i, i, i)
 		}
 		for round, want := range []transfer.Progress{{Added: 1203}, {Present: 1203}} {
 			var problems []string
@@ -104,6 +107,20 @@ func TestImportChangesNobody(t *testing.T) {
 			strings.Repeat("x", 200<<10), `{"email":"d@example.com","mail":"x"}`, `{"email":"d@example.com","verified":"yes"}`, ``,
 		)
 		if p.Present != 2 || p.Refused != 6 || p.Added != 0 || p.Line != 8 {
+			t.Errorf("%+v\n%s", p, strings.Join(problems, "\n"))
+		}
+		linked := `,"links":[{"issuer":"https://idp.example.com","subject":"1"}]}`
+		p = run(`{"id":"e","email":"e@example.com"`+linked, `{"id":"f","email":"f@example.com"`+linked) // one identity is one person
+		if _, err := s.Users().Get(t.Context(), tn.ID, "f", ""); err == nil || p.Added != 1 || p.Refused != 1 {
+			t.Errorf("%+v, %v", p, err)
+		}
+		p = run(
+			`{"email":"g@example.com","links":[{"issuer":"","subject":"1"}]}`, `{"email":"g@example.com","links":[{"issuer":"i","subject":"1","data":[]}]}`,
+			`{"email":"g@example.com","links":[{"issuer":"i","subject":"1"},{"issuer":"i","subject":"1"}]}`,
+			`{"email":"g@example.com","links":[{"issuer":"i","subject":"1","created_at":"1900-01-01T00:00:00Z"}]}`,
+			`{"email":"g@example.com","client_data":{"web":{}}}`, `{"email":"g@example.com","roles":{"web":[]},"client_data":{"web":7}}`,
+		)
+		if p.Refused != 6 || p.Added != 0 {
 			t.Errorf("%+v\n%s", p, strings.Join(problems, "\n"))
 		}
 		if u, err := s.Users().Get(t.Context(), tn.ID, "a", ""); err != nil || u.Name != "A" || u.Status != user.Active || len(u.Identifiers) != 2 {

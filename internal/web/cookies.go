@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
@@ -25,9 +26,11 @@ const (
 	browserLife = 365 * 24 * time.Hour
 )
 
-// shared reports whether the tenant is served on a host that is not its own beside others: then its cookies need names of their own.
-func (x *Exchange) shared() bool {
-	return x.Tenant != nil && x.hall.hostTenant(x.R.Host) != x.Tenant && x.hall.cfg.Directory.Only() != x.Tenant
+// sharing reports whether t is served on a host that is not its own beside others: then its cookies need names of their own. It is
+// asked once an exchange: the directory may be replaced under a request, and cookies read under one name must not be set under another.
+func (x *Exchange) sharing(t *tenant.Tenant) bool {
+	is := func(other *tenant.Tenant) bool { return other != nil && other.ID == t.ID }
+	return !is(x.hall.hostTenant(x.R.Host)) && !is(x.hall.cfg.Directory.Only())
 }
 
 // cookieName is the name as sent, for this tenant on this host.
@@ -41,7 +44,7 @@ func (x *Exchange) cookieName(name string) string {
 			name = p.Prefix + cmp.Or(p.RefreshName, name)
 		}
 	}
-	if x.shared() {
+	if x.shared {
 		name += "_" + x.Tenant.Slug
 	}
 	return name
@@ -177,7 +180,7 @@ func (x *Exchange) plainCookie(name string) http.Cookie {
 
 // tokenCookie has the attributes the tenant chose. A __Host- cookie never has a domain or another path (RFC 6265bis section 4.1.3.2).
 func (x *Exchange) tokenCookie(name string) http.Cookie {
-	c := x.plainCookie(name)
+	c := x.plainCookie(name) //nolint:gosec // has every attribute; SameSite is the tenant's to choose
 	p := x.Tenant.Policy.Cookies
 	switch strings.ToLower(p.SameSite) {
 	case "strict":
@@ -196,7 +199,7 @@ func (x *Exchange) tokenCookie(name string) http.Cookie {
 }
 
 // setCookie writes it; life is cut to whole seconds, and nothing left means remove.
-func (x *Exchange) setCookie(c http.Cookie, value string, life time.Duration) {
+func (x *Exchange) setCookie(c http.Cookie, value string, life time.Duration) { //nolint:gosec // c is one of the two above
 	c.Value = value
 	c.MaxAge = int(life / time.Second)
 	if c.MaxAge <= 0 {

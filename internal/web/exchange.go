@@ -37,6 +37,7 @@ type Exchange struct {
 	call     audit.Call
 	peer     origin
 	named    bool // tenant came from the path
+	shared   bool // the tenant's cookies have names of their own
 	nonce    string
 	formTo   []string
 	start    time.Time
@@ -139,6 +140,7 @@ func (x *Exchange) enter(t *tenant.Tenant) {
 		return
 	}
 	x.Tenant = t
+	x.shared = x.sharing(t)
 	x.call.TenantID = t.ID
 	x.call.At = t.At(x.call.Wall)
 	if c, err := x.R.Cookie(x.cookieName(BrowserCookie)); err == nil && len(c.Value) <= maxCookie {

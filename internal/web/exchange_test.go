@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -232,26 +234,25 @@ func TestCookieAttributes(t *testing.T) {
 		want   []string
 	}{
 		{tenant.Cookies{}, []string{
-			"access_token_main=aaa; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax",
-			"refresh_token_main=rrr; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax",
-			"access_token_main=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
-			"refresh_token_main=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
+			"access_token=aaa; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax",
+			"refresh_token=rrr; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax",
+			"access_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
+			"refresh_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
 		}},
 		{tenant.Cookies{AccessName: "at", RefreshName: "rt", Prefix: "__Secure-", Domain: "example.com", SameSite: "Strict", RefreshPath: "/jwt"}, []string{
-			"__Secure-at_main=aaa; Path=/; Domain=example.com; Max-Age=900; HttpOnly; Secure; SameSite=Strict",
-			"__Secure-rt_main=rrr; Path=/jwt; Domain=example.com; Max-Age=3600; HttpOnly; Secure; SameSite=Strict",
-			"__Secure-at_main=; Path=/; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Strict",
-			"__Secure-rt_main=; Path=/jwt; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Strict",
+			"__Secure-at=aaa; Path=/; Domain=example.com; Max-Age=900; HttpOnly; Secure; SameSite=Strict",
+			"__Secure-rt=rrr; Path=/jwt; Domain=example.com; Max-Age=3600; HttpOnly; Secure; SameSite=Strict",
+			"__Secure-at=; Path=/; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Strict",
+			"__Secure-rt=; Path=/jwt; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Strict",
 		}},
 		{tenant.Cookies{Prefix: "__Host-", Domain: "example.com", SameSite: "none", RefreshPath: "/jwt"}, []string{
-			"__Host-access_token_main=aaa; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=None",
-			"__Host-refresh_token_main=rrr; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=None",
-			"__Host-access_token_main=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=None",
-			"__Host-refresh_token_main=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=None",
+			"__Host-access_token=aaa; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=None",
+			"__Host-refresh_token=rrr; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=None",
+			"__Host-access_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=None",
+			"__Host-refresh_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=None",
 		}},
 	} {
 		policy = c.policy
-		// The swapped-in tenant value is a stranger to the directory, so it counts as sharing its host.
 		r := serve(h, request("POST", "/x", "", nil))
 		if d := cmp.Diff(c.want, r.Header["Set-Cookie"]); d != "" {
 			t.Error(d)
@@ -269,6 +270,55 @@ func TestCookieAttributes(t *testing.T) {
 		want := []string{"__Host-gh_browser" + suffix, "__Host-gh_device" + suffix, "access_token" + suffix, "refresh_token" + suffix}
 		if d := cmp.Diff(want, names); d != "" {
 			t.Errorf("%s: %s", path, d)
+		}
+	}
+}
+
+// TestCookieNamesWhileTheDirectoryMoves: a tenant is changed, or another one added, between the moment a call's cookies are read and the
+// moment new ones are set. Both go by the same names; a browser would else keep the spent refresh token and never see its successor.
+func TestCookieNamesWhileTheDirectoryMoves(t *testing.T) {
+	all := snapshot().Tenants
+	for name, c := range map[string]struct {
+		before, after []tenant.Tenant
+		path, want    string
+	}{
+		"own host":            {all, all, "/x", "access_token refresh_token"},
+		"own host, alone":     {all[:1], all[:1], "/x", "access_token refresh_token"},
+		"alone":               {all[1:2], all[1:2], "/x", "access_token refresh_token"},
+		"alone, by path":      {all[1:2], all[1:2], "/t/blue/x", "access_token refresh_token"},
+		"alone no longer":     {all[1:2], all[1:], "/x", "access_token refresh_token"},
+		"beside others":       {all, all, "/t/blue/x", "access_token_blue refresh_token_blue"},
+		"the others are gone": {all, all[1:2], "/t/blue/x", "access_token_blue refresh_token_blue"},
+	} {
+		store := &fixed{s: tenant.Snapshot{Version: 1, Tenants: c.before}}
+		d := tenant.NewDirectory(store, func() time.Time { return noon })
+		if err := d.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h, err := New(Config{Directory: d, Now: d.Now, TLS: true, Log: slog.New(slog.DiscardHandler), PublicHosts: []string{"auth.example.net"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = h.Mount([]Route{route("POST", "/x", func(x *Exchange) error {
+			store.s = tenant.Snapshot{Version: 2, Tenants: slices.Clone(c.after)}
+			if err := d.Refresh(t.Context()); err != nil || d.Version() != 2 {
+				t.Error(err)
+			}
+			return x.SetTokens(secret.NewText("aaa"), secret.NewText("rrr"), time.Minute, time.Hour)
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := "login.example.com"
+		if c.before[0].ID != "t-main" {
+			host = "auth.example.net"
+		}
+		var names []string
+		for _, k := range serve(h, request("POST", c.path, "", header{"Host": host})).Cookies() {
+			names = append(names, k.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%s: cookies %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"testing"
@@ -106,19 +107,25 @@ func (idle) Begin(ctx context.Context, _ time.Time, _ string) (context.Context, 
 	return ctx, nil
 }
 
+// allocations is what one request costs at the least. Of many single runs one meets full pools and nobody else's work; a mean would not: the
+// collector empties pools when it likes, and under the race detector they lose things by chance.
 func allocations(t *testing.T, tracer Tracer) float64 {
 	t.Helper()
 	h := newHall(t, func(s *setup) { s.cfg.Tracer = tracer }, route("GET", "/x", func(x *Exchange) error { return x.NoContent() }))
 	r, w := request("GET", "/x", "", header{"Traceparent": "00-" + theTrace + "-b7ad6b7169203331-01"}), blank{http.Header{}}
-	return testing.AllocsPerRun(200, func() {
-		clear(w.h)
-		h.ServeHTTP(w, r)
-	})
+	least := math.Inf(1)
+	for range 200 {
+		least = min(least, testing.AllocsPerRun(1, func() {
+			clear(w.h)
+			h.ServeHTTP(w, r)
+		}))
+	}
+	return least
 }
 
 // TestUntracedCostsNothing: a request outside the sample allocates what it does without a tracer.
 func TestUntracedCostsNothing(t *testing.T) {
-	if off, on := allocations(t, nil), allocations(t, idle{}); on > off+1 { // a collection in between may empty a pool once
+	if off, on := allocations(t, nil), allocations(t, idle{}); on > off {
 		t.Errorf("%v allocations with a tracer that draws no request, %v without one", on, off)
 	}
 }

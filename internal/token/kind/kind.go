@@ -20,17 +20,19 @@ type Usage struct {
 
 // The kinds.
 var (
-	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid"}, Bars: []string{"source", "sessionHandle"}}
+	User    = Usage{Name: "user", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid", "sid"}, Bars: []string{"source", "sessionHandle"}}
 	UserJWT = Usage{Name: "user", Types: []string{"jwt"}, Needs: []string{"sub", "tid", "tty"}, Bars: []string{"source", "sessionHandle"}} // tty is "at"
+	// Client is a client's own access token (RFC 9068 section 2.2, without a person): the absence of a session is what tells it from a user's.
+	Client  = Usage{Name: "client", Types: []string{"at+jwt"}, Needs: []string{"sub", "tid", "client_id"}, Bars: []string{"sid", "ep", "source", "sessionHandle", "tty"}}
 	ID      = Usage{Name: "id", Types: []string{"jwt"}, Needs: []string{"sub"}, Bars: []string{"tty", "source", "sessionHandle", "ep"}}
-	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "sessionHandle"}, Static: true}
+	Service = Usage{Name: "service", Types: []string{"jwt"}, Needs: []string{"source"}, Bars: []string{"sid", "ep", "tty", "sessionHandle"}, Static: true}
 	Logout  = Usage{Name: "logout", Types: []string{"logout+jwt"}, Needs: []string{"events"}, Bars: []string{"nonce", "tty", "source"}}
 	Super   = Usage{Name: "supertokens", Types: []string{"jwt"}, Needs: []string{"sessionHandle"}, Bars: []string{"source", "tty"}, Static: true}
 )
 
 // All lists every kind.
 func All() []Usage {
-	return []Usage{User, UserJWT, ID, Service, Logout, Super}
+	return []Usage{User, UserJWT, Client, ID, Service, Logout, Super}
 }
 
 // Fits reports whether a verified token is of this kind.

@@ -39,6 +39,12 @@ type Config struct {
 	Front   Front
 	SignOns SignOns
 	Clients Clients // nil leaves out what authenticates clients
+
+	Back      Back      // nil leaves out the endpoints for clients and resource servers
+	Registrar Registrar // nil leaves out dynamic registration
+	Keys      Keys
+	Tenants   Tenants
+	Proofs    Proofs // nil: nobody can prove possession of a key
 }
 
 // API is the face.
@@ -66,7 +72,7 @@ func (a *API) Routes() []web.Route {
 	if a.cfg.Clients != nil {
 		routes = append(routes, call(http.MethodPost, "/oauth2/par", a.push))
 	}
-	return routes
+	return append(routes, a.routesBack()...)
 }
 
 // page is for browsers that an application sends here. Applications may post from their own origin, so the handlers guard themselves: no

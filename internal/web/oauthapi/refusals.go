@@ -42,6 +42,8 @@ var refusals = map[fault.Reason]refusal{
 	fault.ReasonTokenExpired:        {"invalid_token", http.StatusUnauthorized},
 	fault.ReasonMissingToken:        {"invalid_token", http.StatusUnauthorized},
 	fault.ReasonScope:               {"insufficient_scope", http.StatusForbidden},
+	fault.ReasonNoRoute:             {"not_found", http.StatusNotFound},
+	fault.ReasonUnknownTenant:       {"not_found", http.StatusNotFound},
 	fault.ReasonMethod:              {"invalid_request", http.StatusMethodNotAllowed},
 }
 
@@ -84,17 +86,34 @@ type refusalBody struct {
 func refuse(x *web.Exchange, err error) error {
 	e := fault.From(err)
 	r := told(e)
+	challenge := ""
+	if r.code == "invalid_client" {
+		challenge = `Basic realm="client"` // RFC 6749 section 5.2: the scheme that the client used
+	}
+	return refuseAs(x, e, r, challenge)
+}
+
+func refuseAs(x *web.Exchange, e *fault.Error, r refusal, challenge string) error {
 	x.Refused(e, r.status)
 	body := refusalBody{Error: r.code, Description: describable(e.Safe), Reason: string(e.Reason), TraceID: x.Call.Trace}
+	if len(e.Fields) > 0 {
+		body.Description = describable(e.Fields[0].Name + " " + e.Fields[0].Message)
+	}
 	if r.status >= http.StatusInternalServerError {
 		body.Description = ""
 	}
-	if r.code == "invalid_client" {
-		x.W.Header().Set("WWW-Authenticate", `Basic realm="client"`) // RFC 6749 section 5.2: the scheme that the client used
+	if challenge != "" {
+		x.W.Header().Set("WWW-Authenticate", challenge)
 	}
 	x.W.Header().Set("Pragma", "no-cache")
 	return x.JSON(r.status, body)
 }
+
+func missing() error {
+	return fault.New(fault.Unauthenticated, fault.ReasonMissingToken, "a token is required")
+}
+
+func badRequest(safe string) error { return fault.New(fault.Invalid, fault.ReasonOAuthRequest, safe) }
 
 // describable keeps to the characters of an error_description (RFC 6749 section 5.2).
 func describable(s string) string {

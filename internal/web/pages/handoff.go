@@ -120,7 +120,7 @@ func (p *Pages) confirmHandoff(x *web.Exchange) error {
 // firstRefused tells what a person can do about a refusal; what they cannot is the error page's.
 func (p *Pages) firstRefused(x *web.Exchange, err error) error {
 	e := fault.From(err)
-	story := ""
+	var story string
 	switch {
 	case e.Kind == fault.Unauthenticated:
 		story = "signedout"

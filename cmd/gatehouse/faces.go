@@ -10,7 +10,7 @@ import (
 func (b *building) pageRoutes() ([]web.Route, error) {
 	logins := countedLogins{b.logins, b.outcomes}
 	flow, err := hosted.New(hosted.Config{
-		Login: logins, Flow: b.oauth, SignOns: b.signOns, Sessions: b.sessions, Users: b.store.Users(), Directory: b.directory,
+		Login: logins, Flow: b.oauth, Devices: b.oauth, SignOns: b.signOns, Sessions: b.sessions, Users: b.store.Users(), Directory: b.directory,
 	})
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ func (h *Pages) showApplications(x *web.Exchange) error {
 		return err
 	}
 	f := applicationsForm{accountPage: v.account(x, "/ui/account/applications", query)}
+	f.Title = f.Say("applications.title")
 	for _, c := range all {
 		f.Apps = append(f.Apps, h.connected(x, &f, c))
 	}

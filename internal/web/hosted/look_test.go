@@ -65,9 +65,9 @@ var shots = []struct{ name, cookie, path, act string }{
 func TestEveryPageLooksAndReadsWell(t *testing.T) {
 	eye := browser.NewEye(t, filepath.Join("..", "..", ".."))
 	s := newSite(t)
-	ctx, _ := browser.New(t)
-	complaints := browser.Console(t, ctx)
 	for _, width := range []int64{360, 1280, 320} {
+		ctx, quit := browser.New(t) // one for each width: a browser's patience ends
+		complaints := browser.Console(t, ctx)
 		for _, dark := range []bool{false, true} {
 			if err := browser.Set(ctx, browser.Look{Width: width, Height: 800, Dark: dark}); err != nil {
 				t.Fatal(err)
@@ -85,9 +85,10 @@ func TestEveryPageLooksAndReadsWell(t *testing.T) {
 				}
 			}
 		}
-	}
-	for _, c := range complaints() {
-		t.Errorf("the browser complains: %s", c)
+		for _, c := range complaints() {
+			t.Errorf("the browser complains: %s", c)
+		}
+		quit()
 	}
 }
 

@@ -270,3 +270,32 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// TestOAuthSettings: keys come as a map and stay JSON; what contradicts itself is a fault with its path.
+func TestOAuthSettings(t *testing.T) {
+	text := strings.Replace(good, "    handoff: {confirm: false}\n", `    handoff: {confirm: false}
+    oauth:
+      grant_types: [authorization_code, client_credentials]
+      token_endpoint_auth_method: private_key_jwt
+      jwks: {keys: [{kty: EC, crv: P-256, x: AA, y: AA}]}
+`, 1)
+	cfg, err := load(t, text, sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cfg.Tenants[0].Clients[0].client(cfg.Tenants[0].ID)
+	if got := string(c.Settings.OAuth.JWKS); got != `{"keys":[{"crv":"P-256","kty":"EC","x":"AA","y":"AA"}]}` {
+		t.Errorf("jwks became %s", got)
+	}
+	for from, want := range map[string]string{
+		"jwks: {keys: [{kty: EC, crv: P-256, x: AA, y: AA}]}":        "",
+		"jwks: {keys: [{kty: EC, crv: P-256, x: AA, y: AA, d: AA}]}": "oauth.jwks",
+		"jwks: [1]":  "oauth.jwks",
+		"pkce: none": "oauth.pkce",
+	} {
+		_, err := load(t, strings.Replace(text, "jwks: {keys: [{kty: EC, crv: P-256, x: AA, y: AA}]}", from, 1), sources{})
+		if got := err != nil && strings.Contains(err.Error(), want); got != (want != "") {
+			t.Errorf("%s: %v, want a fault at %q", from, err, want)
+		}
+	}
+}

@@ -14,6 +14,9 @@ const (
 	// codeKept is how long a spent code stays known, so that a replay ends what the code gave.
 	codeKept   = 24 * time.Hour
 	purgeBatch = 500
+	// requestBatches is how many batches of authorization requests one round deletes: anybody can make them, and they come faster than
+	// sessions end.
+	requestBatches = 40
 )
 
 // startWorkers runs what works in the background until ctx ends; the channel closes when all have ended.
@@ -66,8 +69,14 @@ func (j *janitor) round(ctx context.Context) {
 		if _, err := j.b.store.SignOns().Purge(ctx, t.ID, t.At(wall).Add(-deadKept), purgeBatch); err != nil {
 			j.complain(ctx, "ended sign-on sessions", err)
 		}
-		if _, err := j.b.store.OAuthRequests().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
-			j.complain(ctx, "authorization requests and codes", err)
+		for range requestBatches {
+			n, err := j.b.store.OAuthRequests().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch)
+			if err != nil {
+				j.complain(ctx, "authorization requests and codes", err)
+			}
+			if n < purgeBatch {
+				break
+			}
 		}
 		if _, err := j.b.store.OAuthDevices().Purge(ctx, t.ID, t.At(wall).Add(-codeKept), purgeBatch); err != nil {
 			j.complain(ctx, "device authorizations", err)

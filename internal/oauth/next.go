@@ -102,28 +102,13 @@ func (s *Service) remembered(ctx context.Context, t *tenant.Tenant, c *tenant.Cl
 // answer ends the request with a code or a refusal.
 func (s *Service) answer(ctx context.Context, call *audit.Call, t *tenant.Tenant, target string, f *facts, v verdict) (Step, error) {
 	step := Step{Kind: StepReply, Request: f.request, Client: f.client}
+	var reply Reply
+	var err error
 	if v.refusal == nil {
-		text, code := newCode(call, f, v.granted)
-		e := event(call, EventCode, f.client.ID)
-		e.Subject, e.Detail = f.live.User.ID, map[string]string{"sso": f.live.Session.ID}
-		rec := one(e)
-		consent := f.consented(v.granted)
-		if consent != nil {
-			e := event(call, EventConsented, f.client.ID)
-			e.Subject = f.live.User.ID
-			rec.Events = append(rec.Events, e)
-		}
-		won, err := s.cfg.Requests.Finish(ctx, f.request, &code, consent, call.At, rec)
-		if err == nil && won {
-			reply := respond(t, &f.request.Params, target, url.Values{"code": {text}})
-			step.Reply = &reply
-			return step, nil
-		}
-		if err == nil {
-			return Step{}, over()
-		}
+		reply, err = s.allow(ctx, call, t, target, f, v.granted)
 		if fault.ReasonOf(err) != fault.ReasonUserChanged {
-			return Step{}, err
+			step.Reply = &reply
+			return step, err
 		}
 		// Disabled or signed off since it was looked at: nobody is signed on, then.
 		if !f.prompts(PromptNone) {
@@ -131,18 +116,45 @@ func (s *Service) answer(ctx context.Context, call *audit.Call, t *tenant.Tenant
 		}
 		v = failing(fault.ReasonOAuthLogin, "nobody is signed on any more")
 	}
-	e := event(call, EventRefused, f.client.ID)
-	e.Reason, e.Person = string(v.refusal.Reason), call.Personal("")
-	won, err := s.cfg.Requests.Finish(ctx, f.request, nil, nil, call.At, one(e))
-	if err != nil {
-		return Step{}, err
-	}
-	if !won {
-		return Step{}, over()
-	}
-	reply := refusal(t, &f.request.Params, target, v.refusal)
+	reply, err = s.deny(ctx, call, t, target, f, v.refusal)
 	step.Reply = &reply
-	return step, nil
+	return step, err
+}
+
+// allow ends the request with a code.
+func (s *Service) allow(ctx context.Context, call *audit.Call, t *tenant.Tenant, target string, f *facts, granted []string) (Reply, error) {
+	text, code := newCode(call, f, granted)
+	e := event(call, EventCode, f.client.ID)
+	e.Subject, e.Detail = f.live.User.ID, map[string]string{"sso": f.live.Session.ID}
+	rec := one(e)
+	consent := f.consented(granted)
+	if consent != nil {
+		e := event(call, EventConsented, f.client.ID)
+		e.Subject = f.live.User.ID
+		rec.Events = append(rec.Events, e)
+	}
+	won, err := s.cfg.Requests.Finish(ctx, f.request, &code, consent, call.At, rec)
+	if err == nil && !won {
+		err = over()
+	}
+	if err != nil {
+		return Reply{}, err
+	}
+	return respond(t, &f.request.Params, target, url.Values{"code": {text}}), nil
+}
+
+// deny ends the request with an error response.
+func (s *Service) deny(ctx context.Context, call *audit.Call, t *tenant.Tenant, target string, f *facts, why *fault.Error) (Reply, error) {
+	e := event(call, EventRefused, f.client.ID)
+	e.Reason, e.Person = string(why.Reason), call.Personal("")
+	won, err := s.cfg.Requests.Finish(ctx, f.request, nil, nil, call.At, one(e))
+	if err == nil && !won {
+		err = over()
+	}
+	if err != nil {
+		return Reply{}, err
+	}
+	return refusal(t, &f.request.Params, target, why), nil
 }
 
 // newCode makes an authorization code. Only its hash is stored (RFC 6749 section 10.5: short life, single use).

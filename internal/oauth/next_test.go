@@ -50,6 +50,8 @@ func TestSignOnOnce(t *testing.T) {
 		}
 		_, err := w.s.Next(t.Context(), w.call("b"), w.tenant, r.ID, live)
 		refusedFor(t, err, fault.ReasonOAuthUnanswerable) // answered
+		_, err = w.s.Next(t.Context(), w.call("b"), w.tenant, r.ID, nil)
+		refusedFor(t, err, fault.ReasonOAuthUnanswerable) // and not begun again because nobody is signed on
 		other := w.begin("b", with(func(p *oauth.Params) { p.ClientID = "other" }))
 		if code := w.minted(w.next("b", other.ID, w.live("b", cookie))); code.ClientID != "other" || code.OfflineAsked {
 			t.Fatalf("%+v", code)
@@ -221,7 +223,10 @@ func TestConsentIsOnesOwn(t *testing.T) {
 	_, ada := w.signOn("b", w.ada, secret.Text{})
 	r := w.begin("b", with(func(p *oauth.Params) { p.ClientID = "wary" }))
 	w.ok(w.s.Allow(t.Context(), w.call("b"), w.tenant, r.ID, ada, []string{"email"}))
-	_, eve := w.signIn("b", r.ID, w.person("eve@example.com"), secret.Text{})
+	person := w.person("eve@example.com")
+	_, stranger := w.signOn("b", person, secret.Text{}) // in another tab
+	w.wants(w.next("b", r.ID, stranger), oauth.StepConsent)
+	_, eve := w.signIn("b", r.ID, person, secret.Text{})
 	w.wants(w.next("b", r.ID, eve), oauth.StepConsent)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sso"
 )
 
 // Text is a statement as tests see it.
@@ -92,4 +93,22 @@ func (t Tx) HalfEnd(tenantID, id string, at time.Time) error {
 // HalfRevoke is the inside of session.Store.Revoke by user.
 func (t Tx) HalfRevoke(tenantID, userID string, at time.Time) error {
 	return endUser(t.q, tenantID, userID, "test", at, audit.Record{})
+}
+
+// HalfSignOff is the part of sso.Store.Revoke that touches the sign-on session's row.
+func (t Tx) HalfSignOff(tenantID, id string, at time.Time) error {
+	_, err := endSignOns(t.q, sso.Match{TenantID: tenantID, ID: id}, at, "test")
+	return err
+}
+
+// HalfExchange is the inside of oauth.Codes.Exchange.
+func (t Tx) HalfExchange(hash []byte, f session.Family) error {
+	if err := guardOpen(t.q, &f); err != nil {
+		return err
+	}
+	if _, err := t.q.exec(codeSpend, micros(f.CreatedAt), f.ID, f.TenantID, hash); err != nil {
+		return err
+	}
+	_, err := t.q.exec(sessionPut, sessionArgs(&f)...)
+	return err
 }

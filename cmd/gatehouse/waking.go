@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 )
 
@@ -48,4 +49,16 @@ func (w waking) Reset(ctx context.Context, r login.ResetSpend, rec audit.Record)
 // ChangeEmail implements login.Store.
 func (w waking) ChangeEmail(ctx context.Context, t login.Ticket, at time.Time, rec audit.Record) error {
 	return w.after(rec, w.Store.ChangeEmail(ctx, t, at, rec))
+}
+
+// wakingCredentials is a credential.Store that does the same.
+type wakingCredentials struct {
+	credential.Store
+	mail waking
+}
+
+// Change implements credential.Store.
+func (w wakingCredentials) Change(ctx context.Context, c credential.Change, rec audit.Record) (int64, error) {
+	epoch, err := w.Store.Change(ctx, c, rec)
+	return epoch, w.mail.after(rec, err)
 }

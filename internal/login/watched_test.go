@@ -169,6 +169,12 @@ func (w watchedCredentials) Rehash(ctx context.Context, tenantID, id, old string
 	return w.Store.Rehash(ctx, tenantID, id, old, to, at, rec)
 }
 
+func (w watchedCredentials) Change(ctx context.Context, c credential.Change, rec audit.Record) (int64, error) {
+	epoch, err := w.Store.Change(ctx, c, rec)
+	w.j.note("Change", written(rec, err))
+	return epoch, err
+}
+
 type watchedRecorder struct {
 	login.Recorder
 	j *journal

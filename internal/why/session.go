@@ -168,7 +168,7 @@ func (e *evidence) revoked() (Cause, *audit.Event) {
 	case "password_reset":
 		return PasswordReset, cmp.Or(e.last("reset.done", f.RevokedAt), e.last("recipe_token.reset", f.RevokedAt))
 	case "password_changed":
-		return PasswordChanged, cmp.Or(e.last("account.changed", f.RevokedAt), e.last("account.imported", f.RevokedAt))
+		return PasswordChanged, cmp.Or(e.last("password.changed", f.RevokedAt), e.last("account.changed", f.RevokedAt), e.last("account.imported", f.RevokedAt))
 	case "address_proved_by_owner":
 		return AddressProved, e.last("signup.proved", f.RevokedAt)
 	case string(fault.ReasonClientGone):

@@ -4,9 +4,11 @@ go 1.26.0
 
 require (
 	github.com/MicahParks/keyfunc/v2 v2.1.0
+	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/gatehouse-auth/gatehouse v0.0.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/supertokens/supertokens-golang v0.25.2
+	golang.org/x/oauth2 v0.37.0
 )
 
 require (

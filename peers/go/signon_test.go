@@ -1,0 +1,182 @@
+package peers
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+)
+
+const clientSecret = "a secret of the clients in tests, long enough"
+
+// application is a client of the server at an address of its own. Every one shows at / who is signed on there, or sends the browser to sign on;
+// at leave it logs out, here and at the issuer.
+type application struct {
+	client, address, leave, backchannel string
+	goApp                               *goApp
+}
+
+func (a *application) url() string { return "http://" + a.address }
+
+// serve runs a Go application at its address until the test ends.
+func (a *application) serve(t *testing.T, h http.Handler) {
+	t.Helper()
+	l, err := net.Listen("tcp", a.address)
+	ok(t, err)
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+}
+
+// awaits waits until a program listens at the address of its application.
+func (a *application) awaits(t *testing.T, gone func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; {
+		if c, err := net.Dial("tcp", a.address); err == nil {
+			_ = c.Close()
+			return
+		}
+		if time.Now().After(end) || gone() {
+			t.Fatalf("%s does not listen", a.client)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// world is a server that knows some applications; they are started apart.
+type world struct {
+	s    *server.Server
+	apps map[string]*application
+}
+
+// newWorld finds an address for each client and starts a server that knows them. A client called apache has that module's addresses.
+func newWorld(t *testing.T, clients ...string) *world {
+	t.Helper()
+	w := &world{apps: map[string]*application{}}
+	config := strings.Builder{}
+	config.WriteString(`
+tenants:
+- id: 0198c000-0000-7000-8000-000000000001
+  slug: main
+  name: Example
+  test: true
+  default_client: own
+  oauth: {scopes: {plants: water your plants}}
+  clients:
+  - {id: own, name: Own, auto_register: true}
+  - {id: tv, name: TV, auto_register: true, oauth: {grant_types: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token]}}
+`)
+	for _, id := range clients {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ok(t, err)
+		a := &application{client: id, address: l.Addr().String(), leave: "/leave", backchannel: "/backchannel"}
+		ok(t, l.Close())
+		if id == "apache" {
+			a.leave, a.backchannel = "/callback?logout=http%3A%2F%2F"+a.address+"%2Fbye", "/callback?logout=backchannel"
+		}
+		w.apps[id] = a
+		_, _ = fmt.Fprintf(&config, `
+  - id: %s
+    name: %[1]s
+    secret: env:PEERS_SECRET
+    auto_register: true
+    redirect_uris: ["http://127.0.0.1/callback"]
+    oauth:
+      grant_types: [authorization_code, refresh_token, client_credentials]
+      scopes: [plants]
+      post_logout_redirect_uris: ["http://127.0.0.1/bye"]
+      backchannel_logout_uri: "http://%s%s"
+`, id, a.address, a.backchannel)
+	}
+	w.s = server.Start(t, server.Options{Config: config.String(), Env: []string{"PEERS_SECRET=" + clientSecret}})
+	return w
+}
+
+// ended waits until an application has forgotten the person: it must within two seconds.
+func (p *person) ended(app *application) {
+	p.t.Helper()
+	for end := time.Now().Add(2 * time.Second); ; {
+		p.does(http.MethodGet, app.url()+"/", nil)
+		if p.at.Path == "/ui/login" {
+			return
+		}
+		if time.Now().After(end) {
+			p.t.Fatalf("%s still knows the person after 2 s: %s%s (%d)", app.client, p.at.Host, p.at.Path, p.page.Status)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// peersOfOthers are the libraries of others, each as an application.
+var peersOfOthers = []struct {
+	name  string
+	start func(*testing.T, *server.Server, *application)
+}{
+	{"go-oidc", startGoApp},
+	{"authlib", startAuthlib},
+	{"apache", startApache},
+}
+
+// TestLoginAndLogout: with each peer a person signs on, is known, leaves by the application (RP-initiated logout), signs on again, and is logged
+// out there when all of their sessions end at the server (back-channel logout).
+func TestLoginAndLogout(t *testing.T) {
+	for _, peer := range peersOfOthers {
+		t.Run(peer.name, func(t *testing.T) {
+			w := newWorld(t, peer.name)
+			app := w.apps[peer.name]
+			peer.start(t, w.s, app)
+			p := newPerson(t, w.s, "peer")
+			home, known := app.url()+"/", "signed on as "+p.known.Email
+			p.goes(home)
+			p.sees(home, known)
+			p.goes(home)
+			p.sees(home, known)
+			p.goes(app.url() + app.leave)
+			p.sees(app.url()+"/bye", "bye")
+			p.ended(app)
+			p.goes(home)
+			p.sees(home, known)
+			if p.asked != 2 {
+				t.Fatalf("asked for the password %d times, want 2", p.asked)
+			}
+			access, _, err := p.known.Bearer(t.Context())
+			ok(t, err)
+			call(t, w.s.Visitor().With("Authorization", "Bearer "+access), 200, http.MethodPost, "/logout", map[string]any{"all": true})
+			p.ended(app)
+		})
+	}
+}
+
+// TestOneSignOnForAll: who signed on at one application opens the others without a second prompt, and logging out of any ends all of them
+// within two seconds, whatever they are built on.
+func TestOneSignOnForAll(t *testing.T) {
+	names := []string{"second"}
+	for _, peer := range peersOfOthers {
+		names = append(names, peer.name)
+	}
+	w := newWorld(t, names...)
+	for _, peer := range peersOfOthers {
+		peer.start(t, w.s, w.apps[peer.name])
+	}
+	startGoApp(t, w.s, w.apps["second"])
+	for i, leaving := range names {
+		p := newPerson(t, w.s, "sso")
+		for j := range names {
+			app := w.apps[names[(i+j+1)%len(names)]]
+			p.goes(app.url() + "/")
+			p.sees(app.url()+"/", "signed on as "+p.known.Email)
+		}
+		if p.asked != 1 {
+			t.Fatalf("asked for the password %d times, want once", p.asked)
+		}
+		p.goes(w.apps[leaving].url() + w.apps[leaving].leave)
+		p.sees(w.apps[leaving].url()+"/bye", "bye")
+		for _, app := range w.apps {
+			p.ended(app)
+		}
+	}
+}

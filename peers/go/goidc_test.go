@@ -209,7 +209,9 @@ func refreshes(t *testing.T, a *goApp, _ *person) {
 }
 
 func credentials(t *testing.T, a *goApp, _ *person) {
-	for style, name := range map[oauth2.AuthStyle]string{oauth2.AuthStyleInHeader: "basic", oauth2.AuthStyleInParams: "post", oauth2.AuthStyleAutoDetect: "either"} {
+	for style, name := range map[oauth2.AuthStyle]string{
+		oauth2.AuthStyleInHeader: "basic", oauth2.AuthStyleInParams: "post", oauth2.AuthStyleAutoDetect: "either",
+	} {
 		c := clientcredentials.Config{
 			ClientID: a.app.client, ClientSecret: clientSecret, TokenURL: a.oauth.Endpoint.TokenURL, AuthStyle: style, Scopes: []string{"plants"},
 		}

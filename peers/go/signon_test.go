@@ -72,7 +72,8 @@ tenants:
   - {id: own, name: Own, auto_register: true}
   - {id: tv, name: TV, auto_register: true, oauth: {grant_types: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token]}}
 `)
-	for _, id := range clients {
+	algs := []string{"RS256", "ES256"} // by turns
+	for i, id := range clients {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		ok(t, err)
 		a := &application{client: id, address: l.Addr().String(), leave: "/leave", backchannel: "/backchannel"}
@@ -90,9 +91,10 @@ tenants:
     oauth:
       grant_types: [authorization_code, refresh_token, client_credentials]
       scopes: [plants]
+      id_token_alg: %s
       post_logout_redirect_uris: ["http://127.0.0.1/bye"]
       backchannel_logout_uri: "http://%s%s"
-`, id, a.address, a.backchannel)
+`, id, algs[i%len(algs)], a.address, a.backchannel)
 	}
 	w.s = server.Start(t, server.Options{Config: config.String(), Env: []string{"PEERS_SECRET=" + clientSecret}})
 	return w

@@ -2,6 +2,7 @@ package oauthapi
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -473,4 +474,14 @@ func TestRegistrationFace(t *testing.T) {
 			t.Fatalf("%s %s %s: %d %s", c.method, c.path, c.body, a.status, a.raw)
 		}
 	}
+}
+
+// payload is the middle of a JWT.
+func payload(raw string) []byte {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	body, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	return body
 }

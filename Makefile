@@ -32,4 +32,4 @@ gen:
 # Pictures of every page in both themes and sizes, to be looked at.
 shots:
 	mkdir -p shots
-	GATEHOUSE_TEST_SHOTS=$(CURDIR)/shots $(GO) test -count=1 -run 'Look|FirstLogin' ./internal/web/pages ./internal/endtoend
+	GATEHOUSE_TEST_SHOTS=$(CURDIR)/shots $(GO) test -count=1 -run 'Look|FirstLogin|SingleSignOn' ./internal/web/pages ./internal/web/hosted ./internal/endtoend

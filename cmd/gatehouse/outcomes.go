@@ -41,6 +41,20 @@ func (c countedLogins) Password(ctx context.Context, call *audit.Call, r login.P
 	return out, err
 }
 
+// Prove counts password logins on the hosted pages.
+func (c countedLogins) Prove(ctx context.Context, call *audit.Call, r login.PasswordRequest) (login.Proven, error) {
+	out, err := c.Service.Prove(ctx, call, r)
+	c.outcomes.count("login_page", err)
+	return out, err
+}
+
+// ChangePassword counts passwords changed by their owners.
+func (c countedLogins) ChangePassword(ctx context.Context, call *audit.Call, r login.ChangePasswordRequest) (login.Proven, error) {
+	out, err := c.Service.ChangePassword(ctx, call, r)
+	c.outcomes.count("change_password", err)
+	return out, err
+}
+
 // Register counts sign-ups.
 func (c countedLogins) Register(ctx context.Context, call *audit.Call, r login.RegisterRequest) error {
 	err := c.Service.Register(ctx, call, r)

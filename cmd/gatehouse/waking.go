@@ -49,3 +49,9 @@ func (w waking) Reset(ctx context.Context, r login.ResetSpend, rec audit.Record)
 func (w waking) ChangeEmail(ctx context.Context, t login.Ticket, at time.Time, rec audit.Record) error {
 	return w.after(rec, w.Store.ChangeEmail(ctx, t, at, rec))
 }
+
+// ChangePassword implements login.Store.
+func (w waking) ChangePassword(ctx context.Context, c login.PasswordChange, rec audit.Record) (int64, error) {
+	epoch, err := w.Store.ChangePassword(ctx, c, rec)
+	return epoch, w.after(rec, err)
+}

@@ -62,6 +62,18 @@ func TestEqualWork(t *testing.T) {
 				_, err := w.login(w.call(""), w.shut, email, "a wrong password")
 				return err
 			},
+			"a page's login": func(email string) error {
+				_, err := w.prove(w.call("bx"), w.shut, email, "a wrong password")
+				return err
+			},
+			"a page's login, auto_register": func(email string) error {
+				_, err := w.prove(w.call("bx"), w.auto, email, "a wrong password")
+				return err
+			},
+			"a page's login for no client": func(email string) error {
+				_, err := w.prove(w.call("bx"), nil, email, "a wrong password")
+				return err
+			},
 			"register": func(email string) error { return w.register(w.call("bx"), email, "some other password") },
 			"resend":   func(email string) error { return w.resend(w.call("bx"), email) },
 			"forgot":   func(email string) error { return w.forgot(w.call("bx"), email) },

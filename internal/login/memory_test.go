@@ -200,6 +200,22 @@ func (m *memory) ChangeEmail(_ context.Context, k login.Ticket, at time.Time, re
 	return nil
 }
 
+func (m *memory) ChangePassword(_ context.Context, c login.PasswordChange, rec audit.Record) (int64, error) {
+	defer m.begin(rec)()
+	u, p := m.users[c.UserID], m.passwords[c.UserID]
+	if u.TenantID != c.TenantID || u.Status != user.Active || p.PHC != c.OldPHC {
+		return 0, fault.New(fault.Conflict, fault.ReasonUserChanged, "changed")
+	}
+	u.Epoch++
+	u.Version++
+	m.users[u.ID] = u
+	p.PHC, p.PepperID = c.Password.PHC, c.Password.PepperID
+	m.passwords[u.ID] = p
+	m.endSessions(u.ID)
+	m.tickets = slices.DeleteFunc(m.tickets, func(k login.Ticket) bool { return k.UserID == u.ID })
+	return u.Epoch, nil
+}
+
 func (m *memory) PurgeExpired(_ context.Context, tenantID string, at time.Time, _ int) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

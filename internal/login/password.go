@@ -26,25 +26,38 @@ const openTries = 3
 // Reasons: invalid_credentials and email_unverified (401), disabled and not_registered (403, after the right password), rate_limited, busy;
 // with AutoRegister also weak_password and breached_password (422), for the password of a new sign-up attempt.
 func (s *Service) Password(ctx context.Context, call *audit.Call, req PasswordRequest) (PasswordResult, error) {
+	var out PasswordResult
+	err := s.withPassword(ctx, call, req, func(try *passwordTry, known Known) (err error) {
+		out, err = s.open(ctx, call, try, known.User)
+		return err
+	})
+	return out, err
+}
+
+// withPassword judges a password and, when it is right, does what it was shown for. A ReasonUserChanged of that is judged anew.
+func (s *Service) withPassword(ctx context.Context, call *audit.Call, req PasswordRequest, then admitted) error {
 	email, err := user.NormaliseEmail(req.Email)
 	if err != nil {
-		return PasswordResult{}, err
+		return err
 	}
 	if err := needPassword("password", req.Password); err != nil {
-		return PasswordResult{}, err
+		return err
 	}
-	about := trail{kind: eventLoginRefused, tenant: req.Tenant, client: req.Client.ID, email: email}
+	try := passwordTry{PasswordRequest: req, email: email, then: then}
+	if req.Client == nil {
+		try.Client, try.issuer = &tenant.Client{TenantID: req.Tenant.ID}, true
+	}
+	try.about = trail{kind: eventLoginRefused, tenant: req.Tenant, client: try.Client.ID, email: email}
 	list, err := passwordCharges(call, req.Tenant, email)
 	if err != nil {
-		return PasswordResult{}, err
+		return err
 	}
-	if err := s.spend(ctx, call, list, about); err != nil {
-		return PasswordResult{}, err
+	if err := s.spend(ctx, call, list, try.about); err != nil {
+		return err
 	}
-	try := passwordTry{PasswordRequest: req, email: email, about: about}
-	out, err := s.tryPassword(ctx, call, &try)
+	err = s.tryPassword(ctx, call, &try)
 	for n := 1; n < openTries && fault.ReasonOf(err) == fault.ReasonUserChanged; n++ {
-		out, err = s.tryPassword(ctx, call, &try)
+		err = s.tryPassword(ctx, call, &try)
 	}
 	if fault.ReasonOf(err) == fault.ReasonUserChanged {
 		err = fault.Wrap(fault.Unavailable, fault.ReasonBusy, "this account is being changed, please try again", err).After(time.Second)
@@ -52,47 +65,57 @@ func (s *Service) Password(ctx context.Context, call *audit.Call, req PasswordRe
 	if !try.wrong {
 		s.giveBack(ctx, call, list)
 	}
-	return out, err
+	return err
 }
+
+// admitted is what a right password was shown for.
+type admitted func(try *passwordTry, known Known) error
 
 // passwordTry is a password login on its way.
 type passwordTry struct {
 	PasswordRequest
 	email string // normalised
 	about trail
-	wrong bool // a guess was judged and it was wrong: the charges stay spent
+	then  admitted
+
+	issuer   bool // for no client: no registration is needed
+	replaced bool // the password is another one by now, so there is nothing to rehash
+	wrong    bool // a guess was judged and it was wrong: the charges stay spent
 }
 
-func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwordTry) (PasswordResult, error) {
+// signsUp reports whether a login at an address without an account makes a sign-up attempt.
+func (try *passwordTry) signsUp() bool { return try.Client.Settings.AutoRegister && !try.hosted }
+
+func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwordTry) error {
 	known, err := s.cfg.Store.Known(ctx, KnownQuery{
 		TenantID: try.Tenant.ID, ClientID: try.Client.ID, Email: try.email, Browser: call.Browser, At: call.At,
 	})
 	if err != nil {
-		return PasswordResult{}, fault.From(err)
+		return fault.From(err)
 	}
-	if !known.taken() && known.Attempt == nil && try.Client.Settings.AutoRegister {
-		return PasswordResult{}, s.signUpByLogin(ctx, call, try)
+	if !known.taken() && known.Attempt == nil && try.signsUp() {
+		return s.signUpByLogin(ctx, call, try)
 	}
 	stored := storedPassword(known)
 	ok, rehash, err := s.checkPassword(ctx, try, stored)
 	if err != nil {
-		return PasswordResult{}, err
+		return err
 	}
-	if !ok && !known.taken() && try.Client.Settings.AutoRegister {
-		return PasswordResult{}, s.signUpByLogin(ctx, call, try)
+	if !ok && !known.taken() && try.signsUp() {
+		return s.signUpByLogin(ctx, call, try)
 	}
 	if known.User != nil {
 		try.about.subject = known.User.ID
 	}
 	if refusal := judge(known, try, ok); refusal != nil {
 		try.wrong = !ok
-		return PasswordResult{}, s.refused(ctx, call, try.about, refusal)
+		return s.refused(ctx, call, try.about, refusal)
 	}
-	out, err := s.open(ctx, call, try, known.User)
-	if err == nil && rehash {
+	err = try.then(try, known)
+	if err == nil && rehash && !try.replaced {
 		s.rehash(ctx, call, try, *stored)
 	}
-	return out, err
+	return err
 }
 
 // storedPassword is what the one hash of a login runs against; nil means decoy.
@@ -125,7 +148,7 @@ func judge(k Known, try *passwordTry, ok bool) *fault.Error {
 		return unverified()
 	case k.User.Status != user.Active:
 		return fault.New(fault.Forbidden, fault.ReasonDisabled, "this account is disabled")
-	case k.User.Registration == nil && !try.Client.Settings.AutoRegister:
+	case k.User.Registration == nil && !try.Client.Settings.AutoRegister && !try.issuer:
 		return fault.New(fault.Forbidden, fault.ReasonNotRegistered, "this account is not registered with this application")
 	}
 	return nil

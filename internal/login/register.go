@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -106,7 +107,9 @@ func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest)
 		return err
 	}
 	about.kind = eventSignupResent
-	a := newAttempt(call, RegisterRequest{Tenant: req.Tenant, Client: req.Client, Email: req.Email, Locale: locale}, email, credential.Password{})
+	a := newAttempt(call, RegisterRequest{
+		Tenant: req.Tenant, Client: req.Client, Email: req.Email, Locale: locale, ReturnTo: req.ReturnTo,
+	}, email, credential.Password{})
 	idle := known.taken() || known.Attempt == nil
 	if !idle {
 		a = again(*known.Attempt, a)
@@ -116,18 +119,19 @@ func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest)
 }
 
 // again is old with the id and life of fresh. It stays bound to the browser that made it: who asks for the mail again proves nothing, and
-// must not become the one whose button is enough.
+// must not become the one whose button is enough. It may say where to go on: that is worth nothing but in the browser it belongs to.
 func again(old, fresh Attempt) Attempt {
 	a := old
 	a.ID, a.CreatedAt, a.ExpiresAt = fresh.ID, fresh.CreatedAt, fresh.ExpiresAt
 	a.Password.ID = secret.NewID(fresh.CreatedAt)
+	a.ReturnTo = cmp.Or(fresh.ReturnTo, old.ReturnTo)
 	return a
 }
 
 func newAttempt(call *audit.Call, req RegisterRequest, email string, pw credential.Password) Attempt {
 	return Attempt{
 		TenantID: req.Tenant.ID, ID: secret.NewID(call.At), ClientID: req.Client.ID, Email: email, Typed: req.Email, Name: req.Name,
-		Locale: req.Locale, Password: pw, Browser: call.Browser,
+		Locale: req.Locale, Password: pw, Browser: call.Browser, ReturnTo: req.ReturnTo,
 		CreatedAt: call.At, ExpiresAt: call.At.Add(req.Tenant.For(req.Client).AttemptLife),
 	}
 }

@@ -11,10 +11,12 @@ import (
 // PasswordRequest is a password login.
 type PasswordRequest struct {
 	Tenant   *tenant.Tenant
-	Client   *tenant.Client
-	Email    string // as typed
+	Client   *tenant.Client // nil only for Prove: the person signs on at the issuer itself
+	Email    string         // as typed
 	Password secret.Text
 	Locale   string // language of the mail when the login signs up; may be empty
+
+	hosted bool // on a page of ours, which has a way to sign up: a login there never makes an attempt
 }
 
 // PasswordResult is a successful login. DeviceCookie is the known-device statement for this browser to keep.
@@ -31,14 +33,16 @@ type RegisterRequest struct {
 	Password secret.Text
 	Name     string
 	Locale   string
+	ReturnTo string // where a proof in the same browser leads on to: the id of an authorization request, opaque here; may be empty
 }
 
 // MailRequest asks for a mail to an address: the proof of a sign-up again, or a reset.
 type MailRequest struct {
-	Tenant *tenant.Tenant
-	Client *tenant.Client
-	Email  string
-	Locale string
+	Tenant   *tenant.Tenant
+	Client   *tenant.Client
+	Email    string
+	Locale   string
+	ReturnTo string // as in RegisterRequest
 }
 
 // VerifyRequest spends a mailed token that proves a mailbox. Password is the one chosen at sign-up (or, for a change of address, the
@@ -62,6 +66,7 @@ type Proved struct {
 	UserID      string
 	ClientID    string
 	RedirectURL string // as the client is configured, "" for none; never taken from a request
+	ReturnTo    string // as in RegisterRequest; "" unless it was this browser that asked for the mail
 }
 
 // PendingKind says what a mailed token would do.
@@ -79,7 +84,8 @@ type Pending struct {
 	Kind        PendingKind
 	Email       string
 	ClientID    string
-	SameBrowser bool // the button is enough; else a password must be typed
+	SameBrowser bool   // the button is enough; else a password must be typed
+	ReturnTo    string // as in RegisterRequest; "" in another browser
 }
 
 // MeChange is what a person changes about themselves; nil fields stay.

@@ -32,7 +32,7 @@ func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest)
 	about.kind = eventResetAsked
 	k := Ticket{
 		TenantID: req.Tenant.ID, ID: secret.NewID(call.At), Kind: TicketReset, ClientID: req.Client.ID, Email: email, Typed: req.Email,
-		Browser: call.Browser, CreatedAt: call.At, ExpiresAt: call.At.Add(req.Tenant.For(req.Client).ResetLife),
+		Browser: call.Browser, ReturnTo: req.ReturnTo, CreatedAt: call.At, ExpiresAt: call.At.Add(req.Tenant.For(req.Client).ResetLife),
 	}
 	m := mailing{to: email, template: delivery.TemplateReset, locale: locale, path: resetPath}
 	switch {
@@ -115,7 +115,7 @@ func (s *Service) spendReset(ctx context.Context, call *audit.Call, req ResetReq
 	if err != nil {
 		return Proved{}, s.refusedGone(ctx, call, about, err)
 	}
-	p := Proved{UserID: userID, ClientID: k.ClientID}
+	p := Proved{UserID: userID, ClientID: k.ClientID, ReturnTo: returnTo(call, k.Browser, k.ReturnTo)}
 	if c != nil {
 		p.RedirectURL = c.Settings.AfterResetURL
 	}

@@ -19,6 +19,7 @@ const (
 	eventVerifyRefused  = "verify.refused"
 	eventResetAsked     = "reset.requested"
 	eventResetDone      = "reset.done"
+	eventPasswordSet    = "password.changed"
 	eventResetRefused   = "reset.refused"
 	eventChangeAsked    = "email_change.requested"
 	eventChangeDone     = "email_change.done"

@@ -18,6 +18,7 @@ type Attempt struct {
 	Locale    string
 	Password  credential.Password // UserID empty
 	Browser   string              // hash of the browser cookie that made it, "" when it sent none
+	ReturnTo  string              // the authorization request it was made on the way of, "" for none; opaque here
 	TokenHash []byte              // hash of the mailed token; empty for an inert attempt (address already known: equal work only)
 	CreatedAt time.Time
 	ExpiresAt time.Time
@@ -43,6 +44,7 @@ type Ticket struct {
 	Email     string // normalised: the mailbox it proves
 	Typed     string
 	Browser   string
+	ReturnTo  string // as in Attempt
 	TokenHash []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
@@ -84,5 +86,14 @@ type ResetSpend struct {
 	UserID   string // of the user to be made when Ticket.UserID is empty
 	Password credential.Password
 	Roles    []string
+	At       time.Time
+}
+
+// PasswordChange is a new password in the place of the one that its owner has just shown.
+type PasswordChange struct {
+	TenantID string
+	UserID   string
+	OldPHC   string // as read: the change is made only while it is still the stored one
+	Password credential.Password
 	At       time.Time
 }

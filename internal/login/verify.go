@@ -23,7 +23,10 @@ func (s *Service) Inspect(ctx context.Context, call *audit.Call, t *tenant.Tenan
 	}
 	a, err := s.cfg.Store.AttemptByToken(ctx, t.ID, hash, call.At)
 	if err == nil {
-		return Pending{Kind: PendingSignup, Email: a.Email, ClientID: a.ClientID, SameBrowser: sameBrowser(call, a.Browser)}, nil
+		return Pending{
+			Kind: PendingSignup, Email: a.Email, ClientID: a.ClientID, SameBrowser: sameBrowser(call, a.Browser),
+			ReturnTo: returnTo(call, a.Browser, a.ReturnTo),
+		}, nil
 	}
 	if !isGone(err) {
 		return Pending{}, fault.From(err)
@@ -32,7 +35,10 @@ func (s *Service) Inspect(ctx context.Context, call *audit.Call, t *tenant.Tenan
 	if err != nil {
 		return Pending{}, asGone(err)
 	}
-	p := Pending{Kind: PendingReset, Email: k.Email, ClientID: k.ClientID, SameBrowser: sameBrowser(call, k.Browser)}
+	p := Pending{
+		Kind: PendingReset, Email: k.Email, ClientID: k.ClientID, SameBrowser: sameBrowser(call, k.Browser),
+		ReturnTo: returnTo(call, k.Browser, k.ReturnTo),
+	}
 	if k.Kind == TicketEmailChange {
 		p.Kind = PendingEmailChange
 	}
@@ -83,7 +89,9 @@ func (s *Service) proveAttempt(ctx context.Context, call *audit.Call, req Verify
 	if err := s.cfg.Store.Prove(ctx, p, done.record(call)); err != nil {
 		return Proved{}, s.refusedGone(ctx, call, about, err)
 	}
-	return Proved{UserID: p.UserID, ClientID: c.ID, RedirectURL: c.Settings.AfterVerifyURL}, nil
+	return Proved{
+		UserID: p.UserID, ClientID: c.ID, RedirectURL: c.Settings.AfterVerifyURL, ReturnTo: returnTo(call, a.Browser, a.ReturnTo),
+	}, nil
 }
 
 // settlePassword decides which password the user starts with, and refuses who cannot show to have made the attempt.
@@ -189,6 +197,14 @@ func (s *Service) confirmAccount(ctx context.Context, call *audit.Call, req Veri
 
 func sameBrowser(call *audit.Call, browser string) bool {
 	return browser != "" && subtle.ConstantTimeCompare([]byte(call.Browser), []byte(browser)) == 1
+}
+
+// returnTo leads on only in the browser that asked for the mail: who opens it elsewhere has no authorization request there.
+func returnTo(call *audit.Call, browser, to string) string {
+	if !sameBrowser(call, browser) {
+		return ""
+	}
+	return to
 }
 
 func isGone(err error) bool {

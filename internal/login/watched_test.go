@@ -131,6 +131,12 @@ func (w watchedStore) ChangeEmail(ctx context.Context, k login.Ticket, at time.T
 	return err
 }
 
+func (w watchedStore) ChangePassword(ctx context.Context, c login.PasswordChange, rec audit.Record) (int64, error) {
+	epoch, err := w.Store.ChangePassword(ctx, c, rec)
+	w.j.note("ChangePassword", written(rec, err))
+	return epoch, err
+}
+
 // written is what a verb left behind: nothing when it failed.
 func written(rec audit.Record, err error) *audit.Record {
 	if err != nil {

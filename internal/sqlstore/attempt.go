@@ -18,10 +18,10 @@ func (s *Store) Logins() login.Store { return logins{s.e} }
 func (s *Store) Janitor() login.Janitor { return logins{s.e} }
 
 const attemptColumns = `tenant_id, id, client_id, email, typed, name, locale, credential_id, phc, pepper_id, hashed_at, browser, token_hash,
-	created_at, expires_at`
+	created_at, expires_at, return_to`
 
 var (
-	attemptPut = hot(both(`INSERT INTO attempt (` + attemptColumns + `) VALUES (` + placeholders(15) + `)`))
+	attemptPut = hot(both(`INSERT INTO attempt (` + attemptColumns + `) VALUES (` + placeholders(16) + `)`))
 	// Keeps the newest 20 of an address.
 	attemptTrim = hot(both(`DELETE FROM attempt WHERE tenant_id || '' = $1 AND id IN
 		(SELECT id FROM attempt WHERE tenant_id = $1 AND email = $2 ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET 20)`))
@@ -44,15 +44,15 @@ func holdAddress(q queryer, tenantID, email string) error {
 
 // attemptRow receives attemptColumns, all of which may be NULL on the right of a join.
 type attemptRow struct {
-	tenantID, id, clientID, email, typed, name, locale, credentialID, phc, browser *string
-	pepper, hashed, created, expires                                               *int64
-	token                                                                          []byte
+	tenantID, id, clientID, email, typed, name, locale, credentialID, phc, browser, returnTo *string
+	pepper, hashed, created, expires                                                         *int64
+	token                                                                                    []byte
 }
 
 func (r *attemptRow) dest() []any {
 	return []any{
 		&r.tenantID, &r.id, &r.clientID, &r.email, &r.typed, &r.name, &r.locale, &r.credentialID, &r.phc, &r.pepper, &r.hashed, &r.browser,
-		&r.token, &r.created, &r.expires,
+		&r.token, &r.created, &r.expires, &r.returnTo,
 	}
 }
 
@@ -63,7 +63,7 @@ func (r *attemptRow) attempt() *login.Attempt {
 	}
 	a := &login.Attempt{
 		TenantID: *r.tenantID, ID: *r.id, ClientID: *r.clientID, Email: *r.email, Typed: *r.typed, Name: *r.name, Locale: *r.locale,
-		Browser: *r.browser, TokenHash: r.token, CreatedAt: instant(*r.created), ExpiresAt: instant(*r.expires),
+		Browser: *r.browser, ReturnTo: *r.returnTo, TokenHash: r.token, CreatedAt: instant(*r.created), ExpiresAt: instant(*r.expires),
 	}
 	a.Password.ID, a.Password.PHC, a.Password.PepperID = *r.credentialID, *r.phc, uint32(*r.pepper)
 	a.Password.CreatedAt, a.Password.UpdatedAt = instant(*r.hashed), instant(*r.hashed)
@@ -78,7 +78,7 @@ func (s logins) SaveAttempt(ctx context.Context, a login.Attempt, rec audit.Reco
 		}
 		err := q.later(attemptPut, a.TenantID, a.ID, a.ClientID, a.Email, a.Typed, a.Name, a.Locale, a.Password.ID, a.Password.PHC,
 			int64(a.Password.PepperID), micros(a.Password.CreatedAt), a.Browser, hashOrNull(a.TokenHash), micros(a.CreatedAt),
-			micros(a.ExpiresAt))
+			micros(a.ExpiresAt), a.ReturnTo)
 		if err != nil {
 			return err
 		}

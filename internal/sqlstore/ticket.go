@@ -9,11 +9,11 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 )
 
-const ticketColumns = `tenant_id, id, kind, client_id, user_id, email, typed, browser, token_hash, created_at, expires_at`
+const ticketColumns = `tenant_id, id, kind, client_id, user_id, email, typed, browser, token_hash, created_at, expires_at, return_to`
 
 var (
 	ticketReplace = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND email = $2 AND kind = $3`))
-	ticketPut     = hot(both(`INSERT INTO ticket (` + ticketColumns + `) VALUES (` + placeholders(11) + `)`))
+	ticketPut     = hot(both(`INSERT INTO ticket (` + ticketColumns + `) VALUES (` + placeholders(12) + `)`))
 	ticketByToken = hot(both(`SELECT ` + ticketColumns + ` FROM ticket WHERE tenant_id = $1 AND token_hash = $2 AND expires_at > $3`))
 	// The delete decides who spends it.
 	ticketSpend = hot(both(`DELETE FROM ticket WHERE tenant_id = $1 AND id = $2 AND kind = $3 AND expires_at > $4
@@ -43,7 +43,7 @@ func (s logins) SaveTicket(ctx context.Context, t login.Ticket, rec audit.Record
 			return err
 		}
 		err := q.later(ticketPut, t.TenantID, t.ID, string(t.Kind), t.ClientID, orNull(t.UserID), t.Email, t.Typed, t.Browser,
-			hashOrNull(t.TokenHash), micros(t.CreatedAt), micros(t.ExpiresAt))
+			hashOrNull(t.TokenHash), micros(t.CreatedAt), micros(t.ExpiresAt), t.ReturnTo)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (s logins) TicketByToken(ctx context.Context, tenantID string, tokenHash []
 	var created, expires int64
 	err := s.e.read(ctx, func(q queryer) error {
 		return mustFind(q, ticketByToken, in{tenantID, nonNil(tokenHash), micros(at)},
-			&t.TenantID, &t.ID, &ticketKind, &t.ClientID, &userID, &t.Email, &t.Typed, &t.Browser, &t.TokenHash, &created, &expires)
+			&t.TenantID, &t.ID, &ticketKind, &t.ClientID, &userID, &t.Email, &t.Typed, &t.Browser, &t.TokenHash, &created, &expires, &t.ReturnTo)
 	})
 	if err != nil {
 		return login.Ticket{}, err

@@ -27,7 +27,8 @@ func Logins(t *testing.T, r Rooms) {
 		{"ticket round trip", ticketRoundTrip}, {"tickets replace", ticketsReplace},
 		{"reset", reset}, {"reset makes a user", resetMakesUser}, {"one reset wins", oneResetWins}, {"one new user by reset", oneResetUser},
 		{"reset against prove", resetAgainstProve}, {"email change", changeEmail}, {"email change to a taken address", changeTaken},
-		{"one email change wins", oneChangeWins}, {"janitor", janitor},
+		{"one email change wins", oneChangeWins}, {"janitor", janitor}, {"where a mail leads back to", returnTo},
+		{"password change", changePassword}, {"one password change wins", onePasswordWins}, {"password change of the disabled", changeDisabled},
 	})
 }
 

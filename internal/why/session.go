@@ -166,6 +166,8 @@ func (e *evidence) revoked() (Cause, *audit.Event) {
 		return UserDeleted, e.last("user.deleted", f.RevokedAt)
 	case "password_reset":
 		return PasswordReset, e.last("reset.done", f.RevokedAt)
+	case "password_changed":
+		return PasswordReset, e.last("password.changed", f.RevokedAt)
 	case string(fault.ReasonClientGone):
 		return ClientRemoved, e.last("client.removed", f.RevokedAt)
 	case "revoked_by_operator":

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 	"github.com/gatehouse-auth/gatehouse/internal/web/view"
@@ -98,27 +99,20 @@ func retryLater(x *web.Exchange, e *fault.Error) {
 	}
 }
 
-var originShape = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$|^[a-zA-Z0-9.:\[\]-]+$`)
-
-// letFormLeadTo opens the content policy for the redirect after the post. The address is the operator's, and yet only what looks like an
-// origin goes into a header.
-func letFormLeadTo(x *web.Exchange, address string) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "" || !originShape.MatchString(u.Scheme) {
-		return
+// leave sends the person on: back to the authorization request they came from, to the client's page if it has one, else to a page of ours
+// that a reload does no harm to.
+func (p *Pages) leave(x *web.Exchange, proved login.Proved, done string) error {
+	if p.cfg.Flow != nil && proved.ReturnTo != "" {
+		to, err := p.cfg.Flow.Back(x, proved, done == "verified")
+		if err != nil {
+			return err
+		}
+		if to != "" {
+			return x.Redirect(to)
+		}
 	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		x.FormTo(u.Scheme + ":") // an app's own scheme
-	case originShape.MatchString(u.Host):
-		x.FormTo(u.Scheme + "://" + u.Host)
-	}
-}
-
-// leave sends the person on: to the client's page if it has one, else to a page of ours that a reload does no harm to.
-func leave(x *web.Exchange, redirect, done string) error {
-	if redirect != "" {
-		return x.Redirect(redirect)
+	if proved.RedirectURL != "" {
+		return x.Redirect(proved.RedirectURL)
 	}
 	return x.Redirect(x.PathPrefix() + "/ui/done/" + done)
 }
@@ -138,4 +132,8 @@ var donePages = map[string][2]string{
 	"changed":  {"verify.done.title", "verify.done.change"},
 	"reset":    {"reset.done.title", "reset.done.lead"},
 	"handoff":  {"handoff.done.title", "handoff.done.lead"},
+	"logout":   {"logout.done.title", "logout.done.lead"},
+	"device":   {"device.done.title", "device.done.lead"},
+
+	"device-refused": {"device.refused.title", "device.refused.lead"},
 }

@@ -131,7 +131,7 @@ func loggedIn(x *web.Exchange, t *session.Tokens) error {
 	if err := x.SetTokens(t.Access, t.Refresh, up(t.AccessClaims.ExpiresAt), up(t.RefreshExpires)); err != nil {
 		return err
 	}
-	return leave(x, "", "handoff")
+	return x.Redirect(x.PathPrefix() + "/ui/done/handoff")
 }
 
 func (p *Pages) secondRefused(x *web.Exchange, err error) error {

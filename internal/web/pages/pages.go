@@ -52,6 +52,14 @@ type Directory interface {
 	Client(tenantID, clientID string) *tenant.Client
 }
 
+// Flow leads people who follow a mailed link back to the authorization request they came from. *hosted.Pages is one.
+type Flow interface {
+	// Leads lets the page's form lead on to the application that the request is on the way to.
+	Leads(x *web.Exchange, id string)
+	// Back is where the proved person goes on, "" when there is nothing to go back to; signOn signs them on in this browser.
+	Back(x *web.Exchange, p login.Proved, signOn bool) (string, error)
+}
+
 // Config is what the pages are built from.
 type Config struct {
 	Login     Login
@@ -59,6 +67,7 @@ type Config struct {
 	Sessions  Sessions
 	Directory Directory
 	Mailbox   Mailbox // needed with Dev only
+	Flow      Flow    // may be nil: then nobody is led back
 	Dev       bool    // mounts mailbox and try-it page, which show everybody's mail to whoever asks
 }
 

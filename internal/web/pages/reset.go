@@ -27,8 +27,9 @@ func (p *Pages) showReset(x *web.Exchange) error {
 
 func (p *Pages) resetPage(x *web.Exchange, status int, pending login.Pending, problems view.Problems) error {
 	if c := p.cfg.Directory.Client(x.Tenant.ID, pending.ClientID); c != nil {
-		letFormLeadTo(x, c.Settings.AfterResetURL)
+		view.LetFormLeadTo(x, c.Settings.AfterResetURL)
 	}
+	p.leads(x, pending)
 	return x.HTML(status, resetPage(resetForm{Page: view.For(x, "reset.title"), Pending: pending, Min: minLength(x.Tenant), Problems: problems}))
 }
 
@@ -48,7 +49,7 @@ func (p *Pages) reset(x *web.Exchange) error {
 	}
 	proved, err := p.cfg.Login.Reset(x.R.Context(), x.Call, login.ResetRequest{Tenant: x.Tenant, Token: tokenOf(x), Password: password})
 	if err == nil {
-		return leave(x, proved.RedirectURL, "reset")
+		return p.leave(x, proved, "reset")
 	}
 	problem, ok := say(view.Lang(x), err, "", "new_password")
 	if !ok {

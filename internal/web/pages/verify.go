@@ -72,10 +72,18 @@ func (p *Pages) verifyPage(x *web.Exchange, status int, pending login.Pending, w
 		title = "verify.change.title"
 	}
 	if c := p.cfg.Directory.Client(x.Tenant.ID, pending.ClientID); c != nil {
-		letFormLeadTo(x, c.Settings.AfterVerifyURL)
+		view.LetFormLeadTo(x, c.Settings.AfterVerifyURL)
 	}
+	p.leads(x, pending)
 	f := verifyForm{Page: view.For(x, title), Pending: pending, Fresh: way == "fresh", Min: minLength(x.Tenant), Problems: problems}
 	return x.HTML(status, verifyPage(f))
+}
+
+// leads opens the content policy for the way back to the application.
+func (p *Pages) leads(x *web.Exchange, pending login.Pending) {
+	if p.cfg.Flow != nil && pending.ReturnTo != "" {
+		p.cfg.Flow.Leads(x, pending.ReturnTo)
+	}
 }
 
 func minLength(t *tenant.Tenant) string { return strconv.Itoa(cmp.Or(t.Policy.Password.MinLength, 8)) }
@@ -112,7 +120,7 @@ func (p *Pages) verify(x *web.Exchange) error {
 		if pending.Kind == login.PendingEmailChange {
 			done = "changed"
 		}
-		return leave(x, proved.RedirectURL, done)
+		return p.leave(x, proved, done)
 	}
 	return p.verifyAgain(x, pending, body.way, err)
 }

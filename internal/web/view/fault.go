@@ -1,8 +1,6 @@
 package view
 
 import (
-	"strings"
-
 	"github.com/a-h/templ"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -28,6 +26,14 @@ var stories = map[fault.Kind]string{
 
 // ErrorPage is the page for a refusal; it fits web.Config.ErrorPage.
 func ErrorPage(x *web.Exchange, _ int, e *fault.Error) templ.Component {
+	if e.Reason == fault.ReasonOAuthUnanswerable || e.Reason == fault.ReasonOAuthRequestURI {
+		p := For(x, "fault.over.title")
+		return faultPage(p, p.Say("fault.over.lead"), "")
+	}
+	if applicationsFault[e.Reason] && e.Kind == fault.Invalid {
+		p := For(x, "fault.application.title")
+		return faultPage(p, p.Say("fault.application.lead"), e.Safe)
+	}
 	if e.Kind == fault.Gone {
 		return GonePage(For(x, "gone.title"))
 	}
@@ -36,23 +42,12 @@ func ErrorPage(x *web.Exchange, _ int, e *fault.Error) templ.Component {
 		story = "internal"
 	}
 	p := For(x, "fault."+story+".title")
-	return faultPage(p, p.Say("fault."+story+".lead"))
+	return faultPage(p, p.Say("fault."+story+".lead"), "")
 }
 
-// PasswordField is one password field of a form.
-type PasswordField struct {
-	Name, Label, Hint, Error string
-	Autocomplete             string // "current-password" or "new-password"
-	Required                 bool
-}
-
-func (f PasswordField) describedBy() string {
-	var ids []string
-	if f.Hint != "" {
-		ids = append(ids, f.Name+"-hint")
-	}
-	if f.Error != "" {
-		ids = append(ids, f.Name+"-error")
-	}
-	return strings.Join(ids, " ")
+// applicationsFault are refusals of an authorization request that the person can do nothing about: the application asked wrongly, and its
+// address is not to be trusted with the answer (RFC 6749 section 4.1.2.1). The page says in words for its makers what is wrong.
+var applicationsFault = map[fault.Reason]bool{
+	fault.ReasonOAuthRequest: true, fault.ReasonOAuthRedirectURI: true, fault.ReasonOAuthResponseType: true,
+	fault.ReasonUnknownClient: true, fault.ReasonOAuthUnauthorized: true,
 }

@@ -1,0 +1,45 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
+)
+
+// The user's row comes first, as in every verb that ends sessions; the hash decides which of two changes is made.
+var passwordSet = hot(both(`UPDATE credential SET phc = $4, pepper_id = $5, updated_at = $6
+	WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password' AND phc = $3`))
+
+// ChangePassword replaces the hash that its owner has just shown the password of. Sign-on sessions are not ended here: the raised epoch has
+// put an end to them, and who ends them by name tells applications of it.
+func (s logins) ChangePassword(ctx context.Context, c login.PasswordChange, rec audit.Record) (epoch int64, err error) {
+	err = s.e.write(ctx, func(q queryer) error {
+		found, err := q.row(resetUser, in{c.TenantID, c.UserID, micros(c.At)}, &epoch)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return userChanged()
+		}
+		n, err := q.exec(passwordSet, c.TenantID, c.UserID, c.OldPHC, c.Password.PHC, int64(c.Password.PepperID), micros(c.At))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return userChanged()
+		}
+		if err := q.later(ticketDropUser, c.TenantID, c.UserID); err != nil {
+			return err
+		}
+		out, err := end(q, endByUser, c.TenantID, "password_changed", c.At, "", c.UserID, "")
+		if err != nil {
+			return err
+		}
+		return writeRecord(q, out.beside(rec))
+	})
+	if err != nil {
+		return 0, err
+	}
+	return epoch, nil
+}

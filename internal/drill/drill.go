@@ -49,6 +49,8 @@ func All() []Drill {
 		{8, "enumeration-by-answer", []string{"same-answer"}, enumeration},
 		{9, "pre-hijack", []string{"inert-attempts"}, preHijack},
 		{11, "mix-up", []string{"response-iss"}, mixUp},
+		{11, "code-injection", []string{"pkce"}, codeInjection},
+		{11, "code-replay", []string{"code-once"}, codeReplay},
 		{12, "link-scanner", []string{"inert-links"}, linkScanner},
 		{14, "qr-relay", []string{"handoff-confirm"}, qrRelay},
 		{15, "login-csrf", []string{"cross-origin"}, loginCSRF},

@@ -42,7 +42,12 @@ type Rooms struct {
 	SignOns     sso.Store
 	Requests    oauth.Requests
 	Codes       oauth.Codes
-	Trail       Trail
+
+	Devices       oauth.Devices
+	Opaques       oauth.Opaques
+	Registrations oauth.Registrations
+
+	Trail Trail
 }
 
 // Trail reads what verbs wrote beside their change, so that a suite sees whether a failed verb left something behind.

@@ -18,6 +18,7 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 		Tenants: s.Tenants(), Users: s.Users(), Keys: s.Keys(), Sessions: s.Sessions(), Logins: s.Logins(), Janitor: s.Janitor(),
 		Credentials: s.Credentials(), Outbox: s.Outbox(), ServiceKeys: s.ServiceKeys(),
 		SignOns: s.SignOns(), Requests: s.OAuthRequests(), Codes: s.OAuthCodes(),
+		Devices: s.OAuthDevices(), Opaques: s.OAuthOpaques(), Registrations: s.OAuthRegistrations(),
 		Trail: storetest.Trail{
 			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
 				return s.Events().Find(ctx, sqlstore.TrailQuery{TenantID: tenantID, Trace: trace})
@@ -47,6 +48,7 @@ func TestCredentials(t *testing.T) { both(t, storetest.Credentials) }
 func TestServiceKeys(t *testing.T) { both(t, storetest.ServiceKeys) }
 func TestSignOns(t *testing.T)     { both(t, storetest.SignOns) }
 func TestOAuth(t *testing.T)       { both(t, storetest.OAuth) }
+func TestOAuthBack(t *testing.T)   { both(t, storetest.OAuthBack) }
 func TestOutbox(t *testing.T)      { both(t, storetest.Outbox) }
 
 // TestEphemeral: a sweep far in the future empties the backend for every test of the suite.

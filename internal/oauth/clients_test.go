@@ -209,16 +209,18 @@ func TestRegistration(t *testing.T) {
 			change func(*oauth.ClientMetadata)
 			want   fault.Reason
 		}{
-			"no redirect":     {func(m *oauth.ClientMetadata) { m.RedirectURIs = nil }, fault.ReasonOAuthRedirectURI},
-			"fragment":        {func(m *oauth.ClientMetadata) { m.RedirectURIs = []string{"https://a.example.com/#x"} }, fault.ReasonOAuthRedirectURI},
-			"strong grant":    {func(m *oauth.ClientMetadata) { m.GrantTypes = []string{"client_credentials"} }, fault.ReasonOAuthMetadata},
-			"password":        {func(m *oauth.ClientMetadata) { m.GrantTypes = []string{"password"} }, fault.ReasonOAuthMetadata},
-			"implicit":        {func(m *oauth.ClientMetadata) { m.ResponseTypes = []string{"token"} }, fault.ReasonOAuthMetadata},
-			"unknown scope":   {func(m *oauth.ClientMetadata) { m.Scope = "admin" }, fault.ReasonOAuthMetadata},
-			"unknown method":  {func(m *oauth.ClientMetadata) { m.AuthMethod = "tls_client_auth" }, fault.ReasonOAuthMetadata},
-			"keys missing":    {func(m *oauth.ClientMetadata) { m.AuthMethod = oauth.AuthPrivateKey }, fault.ReasonOAuthMetadata},
-			"http jwks_uri":   {func(m *oauth.ClientMetadata) { m.AuthMethod, m.JWKSURI = oauth.AuthPrivateKey, "http://a.example.com" }, fault.ReasonOAuthMetadata},
-			"private key":     {func(m *oauth.ClientMetadata) { m.AuthMethod, m.JWKS = oauth.AuthPrivateKey, json.RawMessage(`{"keys":[{"kty":"EC","d":"x"}]}`) }, fault.ReasonOAuthMetadata},
+			"no redirect":    {func(m *oauth.ClientMetadata) { m.RedirectURIs = nil }, fault.ReasonOAuthRedirectURI},
+			"fragment":       {func(m *oauth.ClientMetadata) { m.RedirectURIs = []string{"https://a.example.com/#x"} }, fault.ReasonOAuthRedirectURI},
+			"strong grant":   {func(m *oauth.ClientMetadata) { m.GrantTypes = []string{"client_credentials"} }, fault.ReasonOAuthMetadata},
+			"password":       {func(m *oauth.ClientMetadata) { m.GrantTypes = []string{"password"} }, fault.ReasonOAuthMetadata},
+			"implicit":       {func(m *oauth.ClientMetadata) { m.ResponseTypes = []string{"token"} }, fault.ReasonOAuthMetadata},
+			"unknown scope":  {func(m *oauth.ClientMetadata) { m.Scope = "admin" }, fault.ReasonOAuthMetadata},
+			"unknown method": {func(m *oauth.ClientMetadata) { m.AuthMethod = "tls_client_auth" }, fault.ReasonOAuthMetadata},
+			"keys missing":   {func(m *oauth.ClientMetadata) { m.AuthMethod = oauth.AuthPrivateKey }, fault.ReasonOAuthMetadata},
+			"http jwks_uri":  {func(m *oauth.ClientMetadata) { m.AuthMethod, m.JWKSURI = oauth.AuthPrivateKey, "http://a.example.com" }, fault.ReasonOAuthMetadata},
+			"private key": {func(m *oauth.ClientMetadata) {
+				m.AuthMethod, m.JWKS = oauth.AuthPrivateKey, json.RawMessage(`{"keys":[{"kty":"EC","d":"x"}]}`)
+			}, fault.ReasonOAuthMetadata},
 			"unknown alg":     {func(m *oauth.ClientMetadata) { m.IDTokenAlg = "none" }, fault.ReasonOAuthMetadata},
 			"control in name": {func(m *oauth.ClientMetadata) { m.Name = "a\nb" }, fault.ReasonOAuthMetadata},
 		} {

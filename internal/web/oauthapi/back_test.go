@@ -267,7 +267,7 @@ var parameters = strings.Fields(`grant_type code redirect_uri code_verifier refr
 	client_assertion_type token token_type_hint access_token`)
 
 var codes = strings.Fields(`invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope invalid_target
-	access_denied authorization_pending slow_down expired_token invalid_token insufficient_scope`)
+	access_denied temporarily_unavailable authorization_pending slow_down expired_token invalid_token insufficient_scope`)
 
 // checkRefusal is what every refusal looks like: a code of the RFCs, never ours to blame, nothing of the request in it.
 func checkRefusal(t *testing.T, got heard, planted string) {

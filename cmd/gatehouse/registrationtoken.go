@@ -41,7 +41,7 @@ type registrationTokenLine struct {
 	Token    string `json:"token,omitempty"` // when it is made, and never again
 }
 
-func tokenLineOf(slug string, i *oauth.InitialToken, at time.Time) registrationTokenLine {
+func registrationLineOf(slug string, i *oauth.InitialToken, at time.Time) registrationTokenLine {
 	l := registrationTokenLine{
 		Tenant: slug, ID: i.ID, Name: i.Name, State: "in use", Left: i.Left, Made: instantText(i.CreatedAt), Expires: instantText(i.ExpiresAt),
 		LastUsed: instantText(i.LastUsed),
@@ -82,7 +82,7 @@ func (c *registrationTokenCreateCmd) Run(ctx context.Context, w world) error {
 		if err := d.store.OAuthRegistrations().AddInitial(ctx, i, initialTrail(call, i.ID, "created")); err != nil {
 			return err
 		}
-		line := tokenLineOf(t.Slug, &i, call.At)
+		line := registrationLineOf(t.Slug, &i, call.At)
 		line.Token = text.Reveal()
 		return d.out.value(line, func(w io.Writer) error {
 			_, _ = fmt.Fprintf(d.stderr, "token %s of %s for %s; it is shown this once:\n", i.ID, printable(i.Name), t.Slug)
@@ -114,7 +114,7 @@ func (c *registrationTokenListCmd) Run(ctx context.Context, w world) error {
 				return err
 			}
 			for j := range tokens {
-				l := tokenLineOf(t.Slug, &tokens[j], d.call(t).At)
+				l := registrationLineOf(t.Slug, &tokens[j], d.call(t).At)
 				items = append(items, l)
 				rows = append(rows, []string{l.Tenant, l.ID, l.Name, l.State, strconv.FormatInt(l.Left, 10), l.Made, l.Expires, l.LastUsed})
 			}

@@ -161,6 +161,6 @@ func (s oauthRegistrations) Remove(ctx context.Context, tenantID, clientID strin
 		if err != nil {
 			return err
 		}
-		return writeRecord(q, out.beside(rec))
+		return writeEnded(q, tenantID, out, rec)
 	})
 }

@@ -45,6 +45,8 @@ func All() []Drill {
 		{1, "supertokens-stolen-refresh-token", []string{"reuse"}, superStolen},
 		{1, "supertokens-token-elsewhere", []string{"one-dialect"}, superElsewhere},
 		{2, "stolen-access-token", []string{"live-check"}, stolenAccessToken},
+		{2, "stolen-bound-tokens", []string{"proof-bound"}, stolenBound},
+		{2, "replayed-proof", []string{"proof-once"}, replayedProof},
 		{5, "refresh-race", []string{"same-successor"}, refreshRace},
 		{6, "refresh-against-revoke", []string{"revoke-guard"}, refreshAfterRevoke},
 		{7, "session-fixation", []string{"fresh-ids"}, sessionFixation},

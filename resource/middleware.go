@@ -188,10 +188,18 @@ func (v *Verifier) fromHeader(r *http.Request) (*Token, *Error) {
 		return nil, missing()
 	}
 	scheme, raw, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") && !(v.cfg.AcceptBound && strings.EqualFold(scheme, "DPoP")) {
+	bound := strings.EqualFold(scheme, "DPoP")
+	if !strings.EqualFold(scheme, "Bearer") && !((v.cfg.AcceptBound || v.cfg.Proofs != nil) && bound) {
 		return nil, missing()
 	}
-	return v.verify(r.Context(), strings.TrimLeft(raw, " "))
+	raw = strings.TrimLeft(raw, " ")
+	t, err := v.verify(r.Context(), raw)
+	if err == nil && v.cfg.Proofs != nil {
+		if err = v.possessed(r, t, raw, bound); err != nil {
+			return nil, err
+		}
+	}
+	return t, err
 }
 
 // fromCookie verifies the user's token of the configured cookie. Browsers send cookies by themselves, so what changes something must come
@@ -211,6 +219,9 @@ func (v *Verifier) fromCookie(r *http.Request) (*Token, *Error) {
 		return nil, &Error{Status: http.StatusForbidden, Reason: ReasonCrossOrigin, detail: err.Error()}
 	}
 	t, err := v.verify(r.Context(), found[0].Value)
+	if err == nil && t.Thumbprint != "" && !v.cfg.AcceptBound { // browsers send cookies by themselves, and no proof with them
+		return nil, unproved(ReasonProof, "a bound token came as a cookie")
+	}
 	if err == nil && t.Kind != KindUser {
 		return nil, denied(ReasonKind, "not a user's token")
 	}

@@ -23,6 +23,8 @@ const (
 	ReasonBadProof    = "invalid_proof"  // of another request, too old, or used before
 	ReasonRole        = "insufficient_role"
 	ReasonScope       = "insufficient_scope"
+	ReasonOld         = "authentication_too_old"
+	ReasonLevel       = "insufficient_level"
 	ReasonCrossOrigin = "cross_origin" // by cookie, from another origin
 	ReasonUnavailable = "keys_unavailable"
 )
@@ -32,7 +34,8 @@ const (
 	codeRequest = "invalid_request"
 	codeToken   = "invalid_token"
 	codeScope   = "insufficient_scope"
-	codeProof   = "invalid_dpop_proof" // RFC 9449 section 7.1
+	codeStepUp  = "insufficient_user_authentication" // RFC 9470 section 3
+	codeProof   = "invalid_dpop_proof"               // RFC 9449 section 7.1
 )
 
 // Error is a refusal, and the only error that Verify and the middlewares give.
@@ -44,6 +47,7 @@ type Error struct {
 	detail string // for logs
 	scope  string // what insufficient_scope lacks
 	kind   string // of an expired token
+	more   string // of the challenge: what would be enough
 	bound  bool   // a proof of possession would mend it
 }
 
@@ -79,6 +83,7 @@ func (e *Error) Challenge(realm string) string {
 	if e.scope != "" {
 		b.WriteString(`, scope="` + e.scope + `"`)
 	}
+	b.WriteString(e.more)
 	if e.bound {
 		b.WriteString(`, algs="EdDSA ES256 RS256"`)
 	}
@@ -87,6 +92,10 @@ func (e *Error) Challenge(realm string) string {
 
 func denied(reason, detail string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: codeToken, Reason: reason, detail: detail}
+}
+
+func stepUp(reason, more string) *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: codeStepUp, Reason: reason, more: more}
 }
 
 func missing() *Error { return &Error{Status: http.StatusUnauthorized, Reason: ReasonMissing} }

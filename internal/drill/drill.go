@@ -47,6 +47,8 @@ func All() []Drill {
 		{1, "stolen-family-elsewhere", []string{"feed"}, stolenFamilyElsewhere},
 		{2, "stolen-access-token", []string{"live-check"}, stolenAccessToken},
 		{2, "stolen-access-token-elsewhere", []string{"feed"}, stolenTokenElsewhere},
+		{2, "stolen-bound-tokens", []string{"proof-bound"}, stolenBound},
+		{2, "replayed-proof", []string{"proof-once"}, replayedProof},
 		{5, "refresh-race", []string{"same-successor"}, refreshRace},
 		{6, "refresh-against-revoke", []string{"revoke-guard"}, refreshAfterRevoke},
 		{7, "session-fixation", []string{"fresh-ids"}, sessionFixation},

@@ -36,23 +36,25 @@ func introspection(c *caller) error {
 	return nil
 }
 
-// userInfo asks with a token that has the scope; it is got before the first question.
-func userInfo(c *caller) error {
-	if c.scoped == "" {
-		b, err := c.form("/oauth2/token", url.Values{
-			"grant_type": {"password"}, "username": {email}, "password": {password}, "scope": {"openid email"},
-		})
-		if err != nil {
-			return err
-		}
-		var r struct {
-			Access string `json:"access_token"`
-		}
-		if err := json.Unmarshal(b, &r); err != nil || r.Access == "" {
-			return fmt.Errorf("no token in the answer: %v", err)
-		}
-		c.scoped = r.Access
+// scoped gets a token with scope openid, before anything is measured.
+func scoped(c *caller) error {
+	b, err := c.form("/oauth2/token", url.Values{
+		"grant_type": {"password"}, "username": {email}, "password": {password}, "scope": {"openid email"},
+	})
+	if err != nil {
+		return err
 	}
+	var r struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.Unmarshal(b, &r); err != nil || r.Access == "" {
+		return fmt.Errorf("no token in the answer: %v", err)
+	}
+	c.scoped = r.Access
+	return nil
+}
+
+func userInfo(c *caller) error {
 	_, err := c.call("GET", "/oauth2/userinfo", "Authorization: Bearer "+c.scoped+"\r\n", "")
 	return err
 }

@@ -21,6 +21,7 @@ type work struct {
 	client string                // whose tokens are used
 	floor  string                // path at the floor; "" leaves the floor out
 	op     func(c *caller) error // at the product
+	ready  func(c *caller) error // after the caller has logged in, before anything is measured; may be nil
 	goal   float64               // least ratio of processor time, floor to product; 0 is none
 }
 
@@ -34,7 +35,7 @@ var works = []work{
 	{name: "client credentials RS256", client: "own-rs", floor: "/sign-rs", op: clientCredentials, goal: 0.8},
 	{name: "client credentials ES256", client: "own-es", floor: "/sign-es", op: clientCredentials, goal: 0.5},
 	{name: "introspection", client: "own-rs", floor: "/me", op: introspection},
-	{name: "userinfo", client: "own-rs", floor: "/me", op: userInfo},
+	{name: "userinfo", client: "own-rs", floor: "/me", ready: scoped, op: userInfo},
 	{name: "JWKS of the issuer", client: "rs", floor: "/jwks", op: issuerJWKS},
 }
 

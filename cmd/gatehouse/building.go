@@ -188,7 +188,7 @@ func (b *building) wire() (err error) {
 	b.sessions = session.New(b.store.Sessions(), b.tokens, b.ring, session.Config{Log: log, Foreign: b.foreign})
 	b.passwords = credential.NewPasswords(b.ring, credential.Default())
 	b.logins = login.New(login.Config{
-		Store: waking{b.store.Logins(), b.wrote}, Janitor: b.store.Janitor(), Credentials: b.store.Credentials(), Users: b.store.Users(),
+		Store: waking{b.store.Logins(), b.wrote}, Janitor: b.store.Janitor(), Credentials: wakingCredentials{b.store.Credentials(), waking{wake: b.wrote}}, Users: b.store.Users(),
 		Sessions: b.sessions, Recorder: b.store.Sessions(), Passwords: b.passwords, Limits: b.limits, Values: b.values,
 		Ring: b.ring, Directory: b.directory,
 		PublicURL: b.site.linkBase(b.directory), Log: log,

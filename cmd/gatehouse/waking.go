@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 )
 
@@ -50,8 +51,14 @@ func (w waking) ChangeEmail(ctx context.Context, t login.Ticket, at time.Time, r
 	return w.after(rec, w.Store.ChangeEmail(ctx, t, at, rec))
 }
 
-// ChangePassword implements login.Store.
-func (w waking) ChangePassword(ctx context.Context, c login.PasswordChange, rec audit.Record) (int64, error) {
-	epoch, err := w.Store.ChangePassword(ctx, c, rec)
-	return epoch, w.after(rec, err)
+// wakingCredentials is a credential.Store that does the same.
+type wakingCredentials struct {
+	credential.Store
+	mail waking
+}
+
+// Change implements credential.Store.
+func (w wakingCredentials) Change(ctx context.Context, c credential.Change, rec audit.Record) (int64, error) {
+	epoch, err := w.Store.Change(ctx, c, rec)
+	return epoch, w.mail.after(rec, err)
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -77,10 +79,55 @@ var mailRoutes = map[string]map[string]string{
 	"/password/forgot":     {},
 }
 
+// pageRoutes are the hosted pages that do; a page's fields are another.
+var pageRoutes = map[string]url.Values{
+	"/ui/login":    {"password": {"not the right password"}},
+	"/ui/register": {"new_password": {"another good password"}},
+	"/ui/resend":   {},
+	"/ui/forgot":   {},
+}
+
 func body(path, email string) map[string]string {
 	in := maps.Clone(mailRoutes[path])
 	in["email"], in["client_id"] = email, "strict"
 	return in
+}
+
+// pageFace is face for a page: it says its trace id, its nonce, and the address that was typed.
+func pageFace(r *drill.Reply, email string) string {
+	text := face(r, email)
+	for _, changing := range []*regexp.Regexp{regexp.MustCompile(`nonce[-=]"?[A-Za-z0-9_-]+`), regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}`),
+		regexp.MustCompile(`Content-Length: \d+`)} {
+		text = changing.ReplaceAllString(text, "")
+	}
+	return text
+}
+
+// TestPagesDoNotTellWhoHasAnAccount: the same for the hosted pages; there auto_register changes nothing, because a login on a page never signs
+// anybody up.
+func TestPagesDoNotTellWhoHasAnAccount(t *testing.T) {
+	ctx := t.Context()
+	for _, o := range []server.Options{{}, withStrictClient(server.Options{})} {
+		s := server.Start(t, o)
+		all := addresses(ctx, t, s, o)
+		s.MustAdvance(ctx, 2*time.Hour) // limits are forgotten
+		for path, fields := range pageRoutes {
+			want := ""
+			for _, class := range []string{"unknown", "known", "unverified", "disabled", "deleted"} {
+				form := maps.Clone(fields)
+				form.Set("email", all[class])
+				r, err := s.Visitor().With("Accept", "text/html").Post(ctx, path, form)
+				do(t, err)
+				got := pageFace(r, all[class])
+				if want == "" {
+					want = got
+				}
+				if got != want || r.Status >= 500 || r.Status == 429 {
+					t.Errorf("%s tells a %s address apart from an unknown one:\n%s\n— against —\n%s", path, class, got, want)
+				}
+			}
+		}
+	}
 }
 
 // TestNobodyTellsWhoHasAnAccount: with auto_register off, status, headers, cookies and body are the same whatever state an address is in.

@@ -200,7 +200,7 @@ func (m *memory) ChangeEmail(_ context.Context, k login.Ticket, at time.Time, re
 	return nil
 }
 
-func (m *memory) ChangePassword(_ context.Context, c login.PasswordChange, rec audit.Record) (int64, error) {
+func (m *memory) Change(_ context.Context, c credential.Change, rec audit.Record) (int64, error) {
 	defer m.begin(rec)()
 	u, p := m.users[c.UserID], m.passwords[c.UserID]
 	if u.TenantID != c.TenantID || u.Status != user.Active || p.PHC != c.OldPHC {

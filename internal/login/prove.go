@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -94,8 +95,8 @@ func (s *Service) changePassword(ctx context.Context, call *audit.Call, try *pas
 	}
 	about := try.about
 	about.kind = eventPasswordSet
-	change := PasswordChange{TenantID: try.Tenant.ID, UserID: known.User.ID, OldPHC: known.Password.PHC, Password: pw, At: call.At}
-	epoch, err := s.cfg.Store.ChangePassword(ctx, change, about.record(call, msg))
+	change := credential.Change{TenantID: try.Tenant.ID, UserID: known.User.ID, OldPHC: known.Password.PHC, Password: pw, At: call.At}
+	epoch, err := s.cfg.Credentials.Change(ctx, change, about.record(call, msg))
 	if err != nil {
 		return Proven{}, fault.From(err)
 	}

@@ -33,9 +33,6 @@ type Store interface {
 	// ChangeEmail spends an e-mail change ticket: the ticket's address becomes the user's primary, verified e-mail and the old one goes;
 	// attempts for the new address and the user's other tickets are deleted. Gone when spent, or the address is taken meanwhile.
 	ChangeEmail(ctx context.Context, t Ticket, at time.Time, rec audit.Record) error
-	// ChangePassword sets the password of an active user if the stored one is still OldPHC, raises the epoch, ends all sessions with reason
-	// "password_changed", and deletes the user's tickets. ReasonUserChanged (Conflict) when somebody was first. Gives the new epoch.
-	ChangePassword(ctx context.Context, c PasswordChange, rec audit.Record) (epoch int64, err error)
 }
 
 // Janitor deletes what has expired.

@@ -88,12 +88,3 @@ type ResetSpend struct {
 	Roles    []string
 	At       time.Time
 }
-
-// PasswordChange is a new password in the place of the one that its owner has just shown.
-type PasswordChange struct {
-	TenantID string
-	UserID   string
-	OldPHC   string // as read: the change is made only while it is still the stored one
-	Password credential.Password
-	At       time.Time
-}

@@ -131,12 +131,6 @@ func (w watchedStore) ChangeEmail(ctx context.Context, k login.Ticket, at time.T
 	return err
 }
 
-func (w watchedStore) ChangePassword(ctx context.Context, c login.PasswordChange, rec audit.Record) (int64, error) {
-	epoch, err := w.Store.ChangePassword(ctx, c, rec)
-	w.j.note("ChangePassword", written(rec, err))
-	return epoch, err
-}
-
 // written is what a verb left behind: nothing when it failed.
 func written(rec audit.Record, err error) *audit.Record {
 	if err != nil {
@@ -173,6 +167,12 @@ type watchedCredentials struct {
 func (w watchedCredentials) Rehash(ctx context.Context, tenantID, id, old string, to credential.Password, at time.Time, rec audit.Record) (bool, error) {
 	w.j.note("Rehash", &rec)
 	return w.Store.Rehash(ctx, tenantID, id, old, to, at, rec)
+}
+
+func (w watchedCredentials) Change(ctx context.Context, c credential.Change, rec audit.Record) (int64, error) {
+	epoch, err := w.Store.Change(ctx, c, rec)
+	w.j.note("Change", written(rec, err))
+	return epoch, err
 }
 
 type watchedRecorder struct {

@@ -4,16 +4,16 @@ import (
 	"context"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
-	"github.com/gatehouse-auth/gatehouse/internal/login"
+	"github.com/gatehouse-auth/gatehouse/internal/credential"
 )
 
 // The user's row comes first, as in every verb that ends sessions; the hash decides which of two changes is made.
 var passwordSet = hot(both(`UPDATE credential SET phc = $4, pepper_id = $5, updated_at = $6
 	WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password' AND phc = $3`))
 
-// ChangePassword replaces the hash that its owner has just shown the password of. Sign-on sessions are not ended here: the raised epoch has
+// Change replaces the hash that its owner has just shown the password of. Sign-on sessions are not ended here: the raised epoch has
 // put an end to them, and who ends them by name tells applications of it.
-func (s logins) ChangePassword(ctx context.Context, c login.PasswordChange, rec audit.Record) (epoch int64, err error) {
+func (s credentials) Change(ctx context.Context, c credential.Change, rec audit.Record) (epoch int64, err error) {
 	err = s.e.write(ctx, func(q queryer) error {
 		found, err := q.row(resetUser, in{c.TenantID, c.UserID, micros(c.At)}, &epoch)
 		if err != nil {

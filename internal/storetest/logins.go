@@ -28,7 +28,6 @@ func Logins(t *testing.T, r Rooms) {
 		{"reset", reset}, {"reset makes a user", resetMakesUser}, {"one reset wins", oneResetWins}, {"one new user by reset", oneResetUser},
 		{"reset against prove", resetAgainstProve}, {"email change", changeEmail}, {"email change to a taken address", changeTaken},
 		{"one email change wins", oneChangeWins}, {"janitor", janitor}, {"where a mail leads back to", returnTo},
-		{"password change", changePassword}, {"one password change wins", onePasswordWins}, {"password change of the disabled", changeDisabled},
 	})
 }
 

@@ -16,7 +16,8 @@ import (
 
 // Credentials runs the suite of credential.Store.
 func Credentials(t *testing.T, r Rooms) {
-	play(t, r, []step{{"rehash", rehash}, {"rehash refused", rehashRefused}, {"one rehash wins", oneRehashWins}})
+	play(t, r, []step{{"rehash", rehash}, {"rehash refused", rehashRefused}, {"one rehash wins", oneRehashWins},
+		{"password change", changePassword}, {"one password change wins", onePasswordWins}, {"password change of the disabled", changeDisabled}})
 }
 
 func (s *scene) withPassword() (email string, p credential.Password) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
+	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -24,10 +25,10 @@ func returnTo(s *scene) {
 	s.wantTicket(s.savedTicket(t))
 }
 
-func (s *scene) passwordChange(u user.User) login.PasswordChange {
+func (s *scene) passwordChange(u user.User) credential.Change {
 	s.Helper()
 	old := s.known(u.PrimaryEmail().Value).Password
-	return login.PasswordChange{
+	return credential.Change{
 		TenantID: s.tenant.ID, UserID: u.ID, OldPHC: old.PHC, Password: password("$changed$" + s.address()), At: noon.Add(time.Minute),
 	}
 }
@@ -40,7 +41,7 @@ func changePassword(s *scene) {
 	signOn := s.signedOn(u)
 	c := s.passwordChange(u)
 	m := s.mark()
-	epoch, err := s.Logins.ChangePassword(s.ctx, c, m.Record)
+	epoch, err := s.Credentials.Change(s.ctx, c, m.Record)
 	if s.ok(err); epoch != u.Epoch+1 {
 		s.Fatalf("epoch %d, want %d", epoch, u.Epoch+1)
 	}
@@ -57,7 +58,7 @@ func changePassword(s *scene) {
 		s.Fatal("the sign-on session is still good")
 	}
 	m = s.mark()
-	_, err = s.Logins.ChangePassword(s.ctx, c, m.Record) // from the old password again
+	_, err = s.Credentials.Change(s.ctx, c, m.Record) // from the old password again
 	s.refused(err, fault.Conflict, fault.ReasonUserChanged)
 	s.wrote(m, false)
 	if got := s.get(u.ID); got.Epoch != epoch {
@@ -72,7 +73,7 @@ func onePasswordWins(s *scene) {
 	c := s.passwordChange(u)
 	before := s.mark()
 	s.onlyOne(fault.Conflict, func(int) error {
-		_, err := s.Logins.ChangePassword(s.ctx, c, s.record())
+		_, err := s.Credentials.Change(s.ctx, c, s.record())
 		return err
 	})
 	backlog, err := s.Outbox.Backlog(s.ctx)
@@ -86,9 +87,9 @@ func changeDisabled(s *scene) {
 	u := s.person(s.address())
 	c := s.passwordChange(u)
 	s.ok(s.Users.SetStatus(s.ctx, s.tenant.ID, u.ID, user.Disabled, noon, audit.Record{}))
-	_, err := s.Logins.ChangePassword(s.ctx, c, audit.Record{})
+	_, err := s.Credentials.Change(s.ctx, c, audit.Record{})
 	s.refused(err, fault.Conflict, fault.ReasonUserChanged)
 	c.UserID = "nobody"
-	_, err = s.Logins.ChangePassword(s.ctx, c, audit.Record{})
+	_, err = s.Credentials.Change(s.ctx, c, audit.Record{})
 	s.refused(err, fault.Conflict, fault.ReasonUserChanged)
 }

@@ -90,7 +90,7 @@ func TestLogosOfOtherHostsAreLeftOut(t *testing.T) {
 func TestLayoutEscapes(t *testing.T) {
 	p := Page{Lang: "en", Title: `</title><script>alert(1)</script>`, Name: `"><script>`, Logo: `x" onerror="alert(1)`, Terms: "https://example.com/\"><script>", Trace: "<b>"}
 	w := httptest.NewRecorder()
-	if err := faultPage(p, "<script>").Render(t.Context(), w); err != nil {
+	if err := faultPage(p, "<script>", "").Render(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 	if body := w.Body.String(); strings.Count(body, "<script") != 1 || strings.Contains(body, `onerror="`) || strings.Contains(body, "<b>") {

@@ -51,6 +51,9 @@ type Config struct {
 	// AcceptBound accepts tokens that are bound to a key of their holder (cnf.jkt). The caller must then check the proof of each request
 	// (RFC 9449 section 7.1) against Token.Thumbprint: without that check a stolen token works again.
 	AcceptBound bool
+	// Proofs makes the middlewares check those proofs by themselves; Verify, which sees no request, still refuses bound tokens unless
+	// AcceptBound is set. nil checks none.
+	Proofs *Proofs
 
 	// Cookie names the cookie from which middlewares take a user's token when no Authorization header brings one; "" reads none.
 	// Requests by cookie that change something must come from this origin or a trusted one, as browsers tell.
@@ -107,6 +110,8 @@ func (c Config) validate() error {
 	add(c.Audience != "" && c.AnyAudience, "Audience and AnyAudience exclude each other")
 	add(c.JWKSURL == "" && len(c.Keys) == 0, "JWKSURL or Keys is missing")
 	add(c.Leeway > maxLeeway, "Leeway is more than a minute")
+	add(c.Proofs != nil && !c.Proofs.valid(), "Proofs.Origin is not an origin, such as https://api.example.com")
+	add(c.Proofs != nil && c.AcceptBound, "Proofs and AcceptBound exclude each other")
 	add(c.StaleFor < 0, "StaleFor is negative")
 	if c.JWKSURL != "" {
 		add(!c.keysURL(), "JWKSURL is not an https URL (http is for loopback hosts, or AllowHTTP)")

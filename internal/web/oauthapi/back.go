@@ -95,6 +95,9 @@ func refuseBearer(x *web.Exchange, err error) error {
 		r = refusal{"invalid_token", http.StatusUnauthorized}
 	}
 	challenge := "Bearer"
+	if e.Reason == fault.ReasonOAuthProof || e.Reason == fault.ReasonOAuthNonce { // RFC 9449 section 9: as any protected resource
+		return refuseAs(x, e, refusal{r.code, http.StatusUnauthorized}, `DPoP error="`+r.code+`", algs="EdDSA ES256 RS256"`)
+	}
 	if e.Reason != fault.ReasonMissingToken {
 		challenge += ` error="` + r.code + `"`
 	}

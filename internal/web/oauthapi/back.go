@@ -48,10 +48,10 @@ func (a *API) routesBack() []web.Route {
 		return nil
 	}
 	routes := []web.Route{
-		call(http.MethodPost, "/oauth2/token", a.token),
-		call(http.MethodPost, "/oauth2/introspect", a.introspect),
-		call(http.MethodPost, "/oauth2/revoke", a.revoke),
-		call(http.MethodPost, "/oauth2/device_authorize", a.device),
+		call("/oauth2/token", a.token),
+		call("/oauth2/introspect", a.introspect),
+		call("/oauth2/revoke", a.revoke),
+		call("/oauth2/device_authorize", a.device),
 		bearer(http.MethodGet, "/oauth2/userinfo", a.userInfo),
 		bearer(http.MethodPost, "/oauth2/userinfo", a.userInfo),
 		public("/oauth2/jwks", a.jwks),

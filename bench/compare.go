@@ -67,6 +67,11 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 		if err := c.logIn(w.client); err != nil {
 			return nil, nil, err
 		}
+		if w.ready != nil {
+			if err := w.ready(c); err != nil {
+				return nil, nil, err
+			}
+		}
 		floor.callers, ours.callers = append(floor.callers, f), append(ours.callers, c)
 	}
 	return floor, ours, nil

@@ -60,6 +60,8 @@ func serveFloor(ctx context.Context, store string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/rs", f.signAndWrite(f.signRSA))
 	mux.HandleFunc("/es", f.signAndWrite(f.signEC))
+	mux.HandleFunc("/sign-rs", signOnly(f.signRSA))
+	mux.HandleFunc("/sign-es", signOnly(f.signEC))
 	mux.HandleFunc("/login", f.signAndWrite(f.hashAndSign))
 	mux.HandleFunc("/jwks", func(w http.ResponseWriter, r *http.Request) { answer(w, f.jwks) })
 	mux.HandleFunc("/me", f.verifyAndRead)
@@ -74,6 +76,20 @@ func serveFloor(ctx context.Context, store string) error {
 func answer(w http.ResponseWriter, b []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(b)
+}
+
+// signOnly is for tokens that leave no trace in the store.
+func signOnly(sign func(digest []byte) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		digest := sha256.Sum256(body)
+		sig, err := sign(digest[:])
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		answer(w, []byte(base64.RawURLEncoding.EncodeToString(sig)))
+	}
 }
 
 func (f *floorServer) signAndWrite(sign func(digest []byte) ([]byte, error)) http.HandlerFunc {

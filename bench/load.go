@@ -22,6 +22,7 @@ type caller struct {
 
 	refresh string
 	access  string
+	scoped  string // an access token with scope openid
 	client  string
 }
 
@@ -45,7 +46,10 @@ var errBusy = errors.New("the server is busy")
 func (c *caller) call(method, path, headers, body string) ([]byte, error) {
 	kind := ""
 	if body != "" {
-		kind = fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+		kind = fmt.Sprintf("Content-Length: %d\r\n", len(body))
+		if !strings.Contains(headers, "Content-Type: ") {
+			kind += "Content-Type: application/json\r\n"
+		}
 	}
 	if _, err := io.WriteString(c.conn, method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\n"+kind+headers+"\r\n"+body); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type work struct {
 	client string                // whose tokens are used
 	floor  string                // path at the floor; "" leaves the floor out
 	op     func(c *caller) error // at the product
+	ready  func(c *caller) error // after the caller has logged in, before anything is measured; may be nil
 	goal   float64               // least ratio of processor time, floor to product; 0 is none
 }
 
@@ -33,6 +34,11 @@ var works = []work{
 	{name: "login RS256", client: "rs", floor: "/login", op: login, goal: 0.95},
 	{name: "JWKS", client: "rs", floor: "/jwks", op: jwks, goal: 0.6},
 	{name: "/me", client: "rs", floor: "/me", op: me},
+	{name: "client credentials RS256", client: "own-rs", floor: "/sign-rs", op: clientCredentials, goal: 0.8},
+	{name: "client credentials ES256", client: "own-es", floor: "/sign-es", op: clientCredentials, goal: 0.5},
+	{name: "introspection", client: "own-rs", floor: "/me", op: introspection},
+	{name: "userinfo", client: "own-rs", floor: "/me", ready: scoped, op: userInfo},
+	{name: "JWKS of the issuer", client: "rs", floor: "/jwks", op: issuerJWKS},
 }
 
 const (
@@ -50,6 +56,8 @@ tenants:
   - {id: demo, auto_register: true, token_delivery: bearer}
   - {id: rs, alg: RS256, auto_register: true, token_delivery: bearer, lives: {refresh_min_rotation_s: 0}}
   - {id: es, alg: ES256, auto_register: true, token_delivery: bearer, lives: {refresh_min_rotation_s: 0}}
+  - {id: own-rs, alg: RS256, secret: "env:BENCH_SECRET", auto_register: true, token_delivery: bearer, oauth: {grant_types: [client_credentials, password]}}
+  - {id: own-es, alg: ES256, secret: "env:BENCH_SECRET", auto_register: true, token_delivery: bearer, oauth: {grant_types: [client_credentials, password]}}
 `
 )
 
@@ -107,7 +115,7 @@ func prepare(ctx context.Context, o options, engine string) (*pair, error) {
 func (p *pair) startProduct(o options) error {
 	cmd := exec.Command(o.binary, "serve", "--dev", "--listen", cmp.Or(p.address, "127.0.0.1:0"), "--admin-listen", "127.0.0.1:0",
 		"--data", p.dir, "--config", filepath.Join(p.dir, "gatehouse.yaml"))
-	cmd.Env = os.Environ()
+	cmd.Env = append(os.Environ(), "BENCH_SECRET="+clientSecret)
 	if p.storeURL != "" {
 		cmd.Env = append(cmd.Env, "GATEHOUSE_STORE__URL="+p.storeURL)
 	}

@@ -20,8 +20,11 @@ const (
 	ReasonKind        = "wrong_kind"     // a token of another kind than this API takes
 	ReasonSource      = "wrong_source"   // a service's token with another mark than this API takes
 	ReasonProof       = "proof_required" // bound to a key (cnf), and nobody checks the proof
+	ReasonBadProof    = "invalid_proof"  // of another request, too old, or used before
 	ReasonRole        = "insufficient_role"
 	ReasonScope       = "insufficient_scope"
+	ReasonOld         = "authentication_too_old"
+	ReasonLevel       = "insufficient_level"
 	ReasonCrossOrigin = "cross_origin" // by cookie, from another origin
 	ReasonUnavailable = "keys_unavailable"
 )
@@ -31,6 +34,8 @@ const (
 	codeRequest = "invalid_request"
 	codeToken   = "invalid_token"
 	codeScope   = "insufficient_scope"
+	codeStepUp  = "insufficient_user_authentication" // RFC 9470 section 3
+	codeProof   = "invalid_dpop_proof"               // RFC 9449 section 7.1
 )
 
 // Error is a refusal, and the only error that Verify and the middlewares give.
@@ -42,6 +47,8 @@ type Error struct {
 	detail string // for logs
 	scope  string // what insufficient_scope lacks
 	kind   string // of an expired token
+	more   string // of the challenge: what would be enough
+	bound  bool   // a proof of possession would mend it
 }
 
 // Error is for logs. It never holds any part of the token.
@@ -65,18 +72,30 @@ func (e *Error) Challenge(realm string) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString(`Bearer realm="` + realm + `"`)
+	scheme := "Bearer"
+	if e.bound {
+		scheme = "DPoP"
+	}
+	b.WriteString(scheme + ` realm="` + realm + `"`)
 	if e.Code != "" {
 		b.WriteString(`, error="` + e.Code + `", error_description="` + e.Reason + `"`)
 	}
 	if e.scope != "" {
 		b.WriteString(`, scope="` + e.scope + `"`)
 	}
+	b.WriteString(e.more)
+	if e.bound {
+		b.WriteString(`, algs="EdDSA ES256 RS256"`)
+	}
 	return b.String()
 }
 
 func denied(reason, detail string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: codeToken, Reason: reason, detail: detail}
+}
+
+func stepUp(reason, more string) *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: codeStepUp, Reason: reason, more: more}
 }
 
 func missing() *Error { return &Error{Status: http.StatusUnauthorized, Reason: ReasonMissing} }

@@ -51,7 +51,7 @@ func (f *Feed) Run(ctx context.Context) error {
 // jitter spreads those who were cut off together.
 func jitter(failures int) time.Duration {
 	most := min(retryFirst<<min(failures, 10), retryMost)
-	return most/10 + rand.N(most)
+	return most/10 + rand.N(most) //nolint:gosec // spreads retries; nothing is secret in it
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // DefaultSource is the mark of a service's token when nothing else is asked for.
@@ -25,7 +27,11 @@ func FromContext(ctx context.Context) (*Token, bool) {
 }
 
 // Need is something an accepted token must carry beside being valid.
-type Need struct{ roles, scopes []string }
+type Need struct {
+	roles, scopes, levels []string
+	recent                bool
+	maxAge                time.Duration // with recent
+}
 
 // Role needs one of the roles.
 func Role(anyOf ...string) Need { return Need{roles: anyOf} }
@@ -33,8 +39,23 @@ func Role(anyOf ...string) Need { return Need{roles: anyOf} }
 // Scope needs all of the scopes (RFC 6750 section 3.1, insufficient_scope).
 func Scope(allOf ...string) Need { return Need{scopes: allOf} }
 
-func (n Need) met(t *Token) *Error {
+// Recent needs a user who proved who they are within maxAge: else 401 with insufficient_user_authentication and max_age, by which the
+// application knows to ask them again (RFC 9470 section 3).
+func Recent(maxAge time.Duration) Need { return Need{recent: true, maxAge: max(maxAge, 0)} }
+
+// Level needs one of the authentication context classes (acr): else 401 with insufficient_user_authentication and acr_values.
+func Level(anyOf ...string) Need { return Need{levels: anyOf} }
+
+func (n Need) met(t *Token, now time.Time) *Error {
 	switch {
+	case n.recent && (t.AuthTime.IsZero() || now.Sub(t.AuthTime) > n.maxAge):
+		return stepUp(ReasonOld, `, max_age="`+strconv.FormatInt(int64(n.maxAge/time.Second), 10)+`"`)
+	case len(n.levels) > 0 && !slices.Contains(n.levels, t.ACR):
+		more := ""
+		if levels := strings.Join(n.levels, " "); quotable(levels) {
+			more = `, acr_values="` + levels + `"`
+		}
+		return stepUp(ReasonLevel, more)
 	case len(n.roles) > 0 && !t.HasRole(n.roles...):
 		return &Error{Status: http.StatusForbidden, Code: codeScope, Reason: ReasonRole}
 	case !t.HasScope(n.scopes...):
@@ -53,7 +74,7 @@ func (v *Verifier) RequireUser(needs ...Need) func(http.Handler) http.Handler {
 	return v.guard(func(r *http.Request) (*Token, *Error) {
 		t, err := v.user(r)
 		if err == nil {
-			err = lacks(t, needs)
+			err = lacks(t, needs, v.cfg.Now())
 		}
 		return t, err
 	})
@@ -80,7 +101,7 @@ func (v *Verifier) RequireClient(needs ...Need) func(http.Handler) http.Handler 
 			err = denied(ReasonKind, "not a client's token")
 		}
 		if err == nil {
-			err = lacks(t, needs)
+			err = lacks(t, needs, v.cfg.Now())
 		}
 		return t, err
 	})
@@ -102,7 +123,7 @@ func Require(needs ...Need) func(http.Handler) http.Handler {
 				(&Verifier{realm: "api"}).refuse(w, r, missing())
 				return
 			}
-			if err := lacks(h.token, needs); err != nil {
+			if err := lacks(h.token, needs, h.verifier.cfg.Now()); err != nil {
 				h.verifier.refuse(w, r, err)
 				return
 			}
@@ -131,9 +152,9 @@ func orDefault(sources []string) []string {
 	return slices.Clone(sources)
 }
 
-func lacks(t *Token, needs []Need) *Error {
+func lacks(t *Token, needs []Need, now time.Time) *Error {
 	for _, n := range needs {
-		if err := n.met(t); err != nil {
+		if err := n.met(t, now); err != nil {
 			return err
 		}
 	}
@@ -188,10 +209,18 @@ func (v *Verifier) fromHeader(r *http.Request) (*Token, *Error) {
 		return nil, missing()
 	}
 	scheme, raw, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") && !(v.cfg.AcceptBound && strings.EqualFold(scheme, "DPoP")) {
+	bound := strings.EqualFold(scheme, "DPoP")
+	if !strings.EqualFold(scheme, "Bearer") && !((v.cfg.AcceptBound || v.cfg.Proofs != nil) && bound) {
 		return nil, missing()
 	}
-	return v.verify(r.Context(), strings.TrimLeft(raw, " "))
+	raw = strings.TrimLeft(raw, " ")
+	t, err := v.verify(r.Context(), raw)
+	if err == nil && v.cfg.Proofs != nil {
+		if err = v.possessed(r, t, raw, bound); err != nil {
+			return nil, err
+		}
+	}
+	return t, err
 }
 
 // fromCookie verifies the user's token of the configured cookie. Browsers send cookies by themselves, so what changes something must come
@@ -211,6 +240,9 @@ func (v *Verifier) fromCookie(r *http.Request) (*Token, *Error) {
 		return nil, &Error{Status: http.StatusForbidden, Reason: ReasonCrossOrigin, detail: err.Error()}
 	}
 	t, err := v.verify(r.Context(), found[0].Value)
+	if err == nil && t.Thumbprint != "" && !v.cfg.AcceptBound { // browsers send cookies by themselves, and no proof with them
+		return nil, unproved(ReasonProof, "a bound token came as a cookie")
+	}
 	if err == nil && t.Kind != KindUser {
 		return nil, denied(ReasonKind, "not a user's token")
 	}

@@ -17,6 +17,8 @@ type Verifier struct {
 	keys   *keyring
 	cache  *cache
 	csrf   *http.CrossOriginProtection
+	seen   *seen // proofs
+	asker  *asker
 	realm  string
 	opened jose.Rules // what every token must be before its kind is known
 }
@@ -39,7 +41,7 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, err
 	}
 	return &Verifier{
-		cfg: cfg, keys: keys, cache: newCache(cfg.CacheSize), csrf: csrf, realm: cfg.Realm,
+		cfg: cfg, keys: keys, cache: newCache(cfg.CacheSize), csrf: csrf, seen: &seen{}, asker: newAsker(cfg), realm: cfg.Realm,
 		opened: jose.Rules{Types: []string{kind.User.Types[0], kind.UserJWT.Types[0]}},
 	}, nil
 }
@@ -59,6 +61,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.Thumbprint != "" && !v.cfg.AcceptBound {
+		return nil, denied(ReasonProof, "the token is bound to a key")
+	}
 	return t, nil
 }
 
@@ -68,6 +73,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*Token, *Error) {
 	}
 	if len(raw) > jose.DefaultMaxSize {
 		return nil, denied(ReasonInvalid, "too long")
+	}
+	if v.asker.opaque(raw) {
+		return v.verifyOpaque(ctx, raw)
 	}
 	e, refusal := v.accept(ctx, raw)
 	if refusal != nil {
@@ -124,7 +132,7 @@ func (v *Verifier) judge(ctx context.Context, raw string, now time.Time) (*entry
 	if err != nil {
 		return nil, denied(ReasonInvalid, err.Error())
 	}
-	if t.Thumbprint != "" && !v.cfg.AcceptBound {
+	if t.Thumbprint != "" && !v.cfg.AcceptBound && v.cfg.Proofs == nil {
 		return nil, denied(ReasonProof, "the token is bound to a key")
 	}
 	e := &entry{token: t, key: key, until: tok.ExpiresAt.Add(v.cfg.Leeway)}

@@ -15,8 +15,10 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
+	"github.com/gatehouse-auth/gatehouse/internal/dpop"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/fetch"
+	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/recipe"
@@ -62,6 +64,7 @@ type building struct {
 	recipe    *recipe.Service
 	signOns   *sso.Service
 	oauth     *oauth.Service
+	proofs    *dpop.Proofs
 	services  *servicetoken.Service
 	mail      *delivery.Worker
 	feed      *revocation.Feed
@@ -216,13 +219,14 @@ func (b *building) wire() (err error) {
 		return err
 	}
 	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log, Logout: b.tellSignOn})
+	b.proofs = dpop.New(b.values, b.ring)
 	b.oauth = oauth.New(oauth.Config{
 		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
 		Recorder: b.store.Sessions(), Log: log,
 		Back: oauth.Back{
 			Devices: b.store.OAuthDevices(), Opaques: b.store.OAuthOpaques(), Registrations: b.store.OAuthRegistrations(), Users: b.store.Users(),
 			Sessions: b.sessions, Signer: b.tokens, Values: b.values, Limits: b.limits, Keys: fetch.New(fetch.Options{MaxBytes: 256 << 10}),
-			Ring: b.ring, Changed: b.directoryChanged,
+			Ring: b.ring, Changed: b.directoryChanged, Passwords: passwordGrant{countedLogins{b.logins, b.outcomes}}, ProofAlgs: jose.Algs(),
 		},
 	})
 	return b.openFaces()
@@ -257,7 +261,7 @@ func (b *building) openFaces() (err error) {
 	api, err := loginapi.New(loginapi.Config{
 		Logins: countedLogins{b.logins, b.outcomes}, Profiles: b.logins, Handoffs: b.logins, Devices: b.logins, Sessions: countedSessions{b.sessions, b.outcomes},
 		Users: b.store.Users(), Keys: b.tokens, ServiceKeys: b.serviceKeys(), ServiceTokens: b.services,
-		Version: versionText(),
+		Proofs: b.proved, Version: versionText(),
 	})
 	if err != nil {
 		return err

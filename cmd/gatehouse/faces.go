@@ -34,7 +34,7 @@ func (b *building) pageRoutes() ([]web.Route, error) {
 func (b *building) oauthRoutes() ([]web.Route, error) {
 	f, err := oauthapi.New(oauthapi.Config{
 		Front: b.oauth, SignOns: b.signOns, Clients: b.oauth, Back: b.oauth, Registrar: b.oauth, Keys: b.tokens, Tenants: b.directory,
-		Feed: b.feed, ServiceKeys: b.serviceKeys(), Now: time.Now,
+		Proofs: b.proved, Feed: b.feed, ServiceKeys: b.serviceKeys(), Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

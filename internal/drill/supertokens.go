@@ -20,15 +20,16 @@ func (t *Target) backend(ctx context.Context, path string, body map[string]any) 
 	return out, err
 }
 
-// superSession opens a session there and gives its tokens.
-func (t *Target) superSession(ctx context.Context) (access, refresh string, err error) {
+// superSession opens a session there and gives its refresh token.
+func (t *Target) superSession(ctx context.Context) (refresh string, err error) {
 	r, err := t.backend(ctx, "/recipe/session", map[string]any{
 		"userId": "drill", "userDataInJWT": map[string]any{}, "userDataInDatabase": map[string]any{}, "enableAntiCsrf": false,
 	})
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	return superPair(r)
+	_, refresh, err = superPair(r)
+	return refresh, err
 }
 
 func superPair(r map[string]any) (access, refresh string, err error) {
@@ -55,7 +56,7 @@ func (t *Target) superVerify(ctx context.Context, token string) (map[string]any,
 // superStolen: the thief copies a refresh token; its owner refreshes, and uses the new access token. The copy must end the session here and
 // not only be called a theft: in the original the backend is left to do it.
 func superStolen(ctx context.Context, t *Target) (Verdict, error) {
-	_, stolen, err := t.superSession(ctx)
+	stolen, err := t.superSession(ctx)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -88,7 +89,7 @@ func superStolen(ctx context.Context, t *Target) (Verdict, error) {
 // superElsewhere: a refresh token copied from a SuperTokens session is shown at our own API, where no key is asked for and rotation is more
 // forgiving; and a token of our own is shown there.
 func superElsewhere(ctx context.Context, t *Target) (Verdict, error) {
-	_, stolen, err := t.superSession(ctx)
+	stolen, err := t.superSession(ctx)
 	if err != nil {
 		return Verdict{}, err
 	}

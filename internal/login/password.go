@@ -176,7 +176,7 @@ func (s *Service) open(ctx context.Context, call *audit.Call, try *passwordTry, 
 		return PasswordResult{}, fault.From(err)
 	}
 	tokens, err := s.cfg.Sessions.Open(ctx, call, session.OpenRequest{
-		Tenant: try.Tenant, Client: try.Client, User: u, AuthTime: call.At, AMR: []string{"pwd"}, Device: device,
+		Tenant: try.Tenant, Client: try.Client, User: u, AuthTime: call.At, AMR: []string{"pwd"}, Device: device, Binding: try.Binding,
 	})
 	if err != nil {
 		return PasswordResult{}, err

@@ -15,6 +15,7 @@ type PasswordRequest struct {
 	Email    string         // as typed
 	Password secret.Text
 	Locale   string // language of the mail when the login signs up; may be empty
+	Binding  string // thumbprint of the proved key that the session is bound to, "" for none
 
 	hosted bool // on a page of ours, which has a way to sign up: a login there never makes an attempt
 }

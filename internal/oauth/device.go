@@ -24,8 +24,9 @@ const (
 	userCodeLength  = 8
 )
 
-// Limits on guessed user codes (section 5.1). A good code is given back.
+// Limits on new authorizations, and on guessed user codes (section 5.1). A good code is given back.
 var (
+	askNetwork   = ephemeral.Limit{N: 30, Window: time.Minute} // rows that anybody who knows a public client may make
 	guessNetwork = ephemeral.Limit{N: 10, Window: time.Minute}
 	guessUser    = ephemeral.Limit{N: 20, Window: time.Hour}
 )
@@ -50,6 +51,9 @@ func (s *Service) DeviceAuthorize(ctx context.Context, call *audit.Call, t *tena
 	if !resourcesFor(c, q.Resource) {
 		return DeviceAnswer{}, invalid(fault.ReasonOAuthTarget, "this application may not ask for tokens for that resource")
 	}
+	if err := s.limitAsking(ctx, call, t); err != nil {
+		return DeviceAnswer{}, err
+	}
 	code := secret.Random(32)
 	d := Device{
 		TenantID: t.ID, Hash: secret.Hash(code), ClientID: c.ID, Scope: scope, Resource: q.Resource, DPoPKey: q.Proof, Place: call.Place(), Agent: call.Agent,
@@ -60,6 +64,18 @@ func (s *Service) DeviceAuthorize(ctx context.Context, call *audit.Call, t *tena
 		return DeviceAnswer{}, err
 	}
 	return DeviceAnswer{DeviceCode: secret.NewText(code), UserCode: shown, Life: DeviceLife, Interval: DeviceInterval}, nil
+}
+
+func (s *Service) limitAsking(ctx context.Context, call *audit.Call, t *tenant.Tenant) error {
+	if call.Loopback {
+		return nil
+	}
+	charge := ephemeral.Charge{Name: "device_ask", Key: "device:" + t.ID + ":a:" + secret.H1(call.Network()), Limit: askNetwork}
+	v, err := s.cfg.Back.Limits.Take(ctx, []ephemeral.Charge{charge}, call.At)
+	if err == nil && v.Refused != "" {
+		err = fault.New(fault.Limited, fault.ReasonLimited, "too many devices ask from here; please wait").After(v.RetryAfter)
+	}
+	return err
 }
 
 // addDevice draws user codes until one is free, which the first almost always is.

@@ -462,3 +462,13 @@ func TestDeviceEnds(t *testing.T) {
 	_, _, err = b.s.DeviceByCode(t.Context(), b.api(), b.tenant, "BBBB-BBBB", b.ada.ID)
 	refusedFor(t, err, fault.ReasonLimited)
 }
+
+// TestDevicesAreLimited: whoever knows a public client cannot fill the store from one network.
+func TestDevicesAreLimited(t *testing.T) {
+	b := backOnSQLite(t)
+	for range 30 {
+		b.device("spa", "openid")
+	}
+	_, err := b.s.DeviceAuthorize(t.Context(), b.api(), b.tenant, oauth.TokenRequest{Client: b.client("spa")})
+	refusedFor(t, err, fault.ReasonLimited)
+}

@@ -148,7 +148,8 @@ func describe(t *tenant.Tenant, c *tenant.Client, m *ClientMetadata) error {
 	if c.Name = m.Name; c.Name == "" {
 		c.Name = c.ID
 	}
-	for _, f := range c.Validate() {
+	if problems := c.Validate(); len(problems) > 0 {
+		f := problems[0]
 		if strings.HasPrefix(f.Path, "redirect_uris") {
 			return invalid(fault.ReasonOAuthRedirectURI, f.Path+" "+f.Message)
 		}

@@ -124,7 +124,6 @@ func asGrant(err error) error {
 const (
 	EventNotGranted = "oauth.not_granted"
 	EventReplayed   = "oauth.code_replayed"
-	EventIssued     = "oauth.client_token"
 	EventExchanged  = "oauth.token_exchanged"
 	EventRevoked    = "oauth.token_revoked"
 	EventDevice     = "oauth.device_asked"

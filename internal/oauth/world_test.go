@@ -41,7 +41,6 @@ type world struct {
 	store   *sqlstore.Store
 	tenant  *tenant.Tenant
 	clients *directory
-	hints   *hints
 	ada     user.User
 	at      time.Time
 }

@@ -65,7 +65,7 @@ func (s oauthDevices) get(ctx context.Context, text *stmt, args in) (oauth.Devic
 		if !found {
 			return notFound("no such device authorization")
 		}
-		d.Pepper, d.Stage = uint32(pepper), oauth.DeviceStage(stage) //nolint:gosec // written from a uint32
+		d.Pepper, d.Stage = uint32(pepper), oauth.DeviceStage(stage)
 		d.AuthTime, d.CreatedAt, d.ExpiresAt, d.PolledAt = instant(authTime), instant(created), instant(expires), instant(polled)
 		if d.Scope, err = listOf(scope); err != nil {
 			return err

@@ -46,6 +46,9 @@ type Rooms struct {
 	SignOns       sso.Store
 	Requests      oauth.Requests
 	Codes         oauth.Codes
+	Devices       oauth.Devices
+	Opaques       oauth.Opaques
+	Registrations oauth.Registrations
 	Trail         Trail
 }
 

@@ -105,7 +105,7 @@ func serviceTokenRevoked(s *scene) {
 	revoke := func(tenantID, id string, at time.Time, want int) {
 		s.Helper()
 		m := s.mark()
-		m.Record.Revocations = []audit.Revocation{{TenantID: s.tenant.ID, Kind: "token", Target: a.JTI, At: at, Until: a.ExpiresAt}}
+		m.Revocations = []audit.Revocation{{TenantID: s.tenant.ID, Kind: "token", Target: a.JTI, At: at, Until: a.ExpiresAt}}
 		n, err := s.ServiceTokens.Revoke(s.ctx, tenantID, []string{id}, at, m.Record)
 		if s.ok(err); n != want {
 			s.Fatalf("%d revoked, want %d", n, want)

@@ -22,6 +22,7 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 			Externals: s.Externals(), Organisations: s.Divisions(), Apps: s.Apps(),
 		},
 		SignOns: s.SignOns(), Requests: s.OAuthRequests(), Codes: s.OAuthCodes(),
+		Devices: s.OAuthDevices(), Opaques: s.OAuthOpaques(), Registrations: s.OAuthRegistrations(),
 		Trail: storetest.Trail{
 			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
 				return s.Events().Find(ctx, sqlstore.TrailQuery{TenantID: tenantID, Trace: trace})
@@ -52,6 +53,7 @@ func TestServiceKeys(t *testing.T)   { both(t, storetest.ServiceKeys) }
 func TestServiceTokens(t *testing.T) { both(t, storetest.ServiceTokens) }
 func TestSignOns(t *testing.T)       { both(t, storetest.SignOns) }
 func TestOAuth(t *testing.T)         { both(t, storetest.OAuth) }
+func TestOAuthBack(t *testing.T)     { both(t, storetest.OAuthBack) }
 func TestOutbox(t *testing.T)        { both(t, storetest.Outbox) }
 func TestAccounts(t *testing.T)      { both(t, storetest.Accounts) }
 func TestRecipes(t *testing.T)       { both(t, storetest.Recipes) }

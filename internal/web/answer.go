@@ -39,12 +39,11 @@ func (x *Exchange) Text(status int, text string) error {
 }
 
 // Refused notes why an exchange was refused where a dialect writes the refusal itself: as Problem does, with what is our fault logged.
-func (x *Exchange) Refused(status int, err error) *fault.Error {
+func (x *Exchange) Refused(status int, err error) {
 	e := fault.From(err)
 	x.reason = string(e.Reason)
 	x.logFailure(status, e)
 	x.refusalHeaders(status, e)
-	return e
 }
 
 // Header values that every answer shares; the slices are never changed.

@@ -11,7 +11,7 @@ import (
 // What browser apps on listed origins may send and read.
 const (
 	corsHeaders = "Authorization, Content-Type, DPoP, Traceparent, X-Client-Id, X-Refresh-Token, X-Token-Mode"
-	corsExposed = "Retry-After, " + TraceHeader + ", WWW-Authenticate"
+	corsExposed = NonceHeader + ", Retry-After, " + TraceHeader + ", WWW-Authenticate"
 	corsMaxAge  = "600"
 )
 

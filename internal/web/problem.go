@@ -102,7 +102,7 @@ func (x *Exchange) refusalHeaders(status int, e *fault.Error) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
 	case http.StatusUnauthorized:
-		if x.Route.Bearer || h.Get("WWW-Authenticate") != "" || x.R.Header.Get("Authorization") != "" {
+		if x.Route.Bearer || h.Get("WWW-Authenticate") != "" || x.R.Header.Get("Authorization") != "" || x.R.Header.Get("DPoP") != "" {
 			h.Set("WWW-Authenticate", challenge(e))
 		}
 	}
@@ -112,6 +112,9 @@ func (x *Exchange) refusalHeaders(status int, e *fault.Error) {
 func challenge(e *fault.Error) string {
 	if e.Reason == fault.ReasonMissingToken {
 		return `Bearer`
+	}
+	if c := proofChallenge(e); c != "" {
+		return c
 	}
 	return `Bearer error="invalid_token", error_description="` + string(e.Reason) + `"`
 }

@@ -46,8 +46,8 @@ func needClient(v *visit) error {
 	return nil
 }
 
-func (h *Pages) mailFormOf(x *web.Exchange, v *visit, title, email string, problems view.Problems) mailForm {
-	f := mailForm{Page: v.page(x, title), App: v.app(), Email: email, Min: minLength(x.Tenant), Problems: problems}
+func (h *Pages) mailFormOf(x *web.Exchange, v *visit, title, email string) mailForm {
+	f := mailForm{Page: v.page(x, title), App: v.app(), Email: email, Min: minLength(x.Tenant)}
 	f.Login = v.address(f.Page, "/ui/login")
 	return f
 }
@@ -60,7 +60,7 @@ func (h *Pages) showRegister(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	return x.HTML(http.StatusOK, registerPage(h.mailFormOf(x, &v, "register.title", v.hint(), nil)))
+	return x.HTML(http.StatusOK, registerPage(h.mailFormOf(x, &v, "register.title", v.hint())))
 }
 
 // register stores a sign-up that leads back to the request once its mailbox is proved in this browser.
@@ -76,7 +76,7 @@ func (h *Pages) register(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	f := h.mailFormOf(x, &v, "register.title", form.Get("email"), nil)
+	f := h.mailFormOf(x, &v, "register.title", form.Get("email"))
 	if f.Problems = lacking(f.Page, form, "email", "new_password"); f.Problems != nil {
 		return x.HTML(http.StatusUnprocessableEntity, registerPage(f))
 	}
@@ -105,7 +105,7 @@ func (h *Pages) showForgot(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	return x.HTML(http.StatusOK, forgotPage(h.mailFormOf(x, &v, "forgot.title", v.hint(), nil)))
+	return x.HTML(http.StatusOK, forgotPage(h.mailFormOf(x, &v, "forgot.title", v.hint())))
 }
 
 func (h *Pages) forgot(x *web.Exchange) error { return h.mail(x, "reset", h.cfg.Login.Forgot) }
@@ -128,7 +128,7 @@ func (h *Pages) mail(x *web.Exchange, what string, ask mailVerb) error {
 	if err != nil {
 		return err
 	}
-	f := h.mailFormOf(x, &v, "forgot.title", form.Get("email"), nil)
+	f := h.mailFormOf(x, &v, "forgot.title", form.Get("email"))
 	if f.Problems = lacking(f.Page, form, "email"); f.Problems != nil {
 		return x.HTML(http.StatusUnprocessableEntity, forgotPage(f))
 	}

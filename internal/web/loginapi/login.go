@@ -25,8 +25,12 @@ func (a *API) password(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
+	key, err := a.binding(x)
+	if err != nil {
+		return err
+	}
 	out, err := a.cfg.Logins.Password(x.R.Context(), x.Call, login.PasswordRequest{
-		Tenant: x.Tenant, Client: x.Client, Email: in.Email, Password: secret.NewText(in.Password), Locale: x.Language(),
+		Tenant: x.Tenant, Client: x.Client, Email: in.Email, Password: secret.NewText(in.Password), Locale: x.Language(), Binding: key,
 	})
 	if err != nil {
 		return err

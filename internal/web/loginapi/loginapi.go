@@ -94,6 +94,7 @@ type Config struct {
 	ServiceKeys ServiceKeys
 	// ServiceTokens may also be made by the faces of other dialects.
 	ServiceTokens ServiceTokens
+	Proofs        Proofs // nil: nobody can prove possession of a key
 	Version       string // of the program, for the OpenAPI document
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
-	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
@@ -38,9 +37,8 @@ func (a *API) signedIn(h handler) func(*web.Exchange) error {
 		if err != nil {
 			return err
 		}
-		if live.Claims.Thumbprint != "" {
-			// This face takes no proofs of possession yet, so a bound token is refused like one whose key is missing (RFC 9449 section 7).
-			return fault.New(fault.Unauthenticated, fault.ReasonBindingMismatch, "this token is bound to a key, and no proof was sent")
+		if err := a.possession(x, access, explicit, live.Claims.Thumbprint); err != nil {
+			return err
 		}
 		x.Call.Actor = audit.Actor{Kind: "user", ID: live.Claims.Subject}
 		x.Call.ClientID = live.Claims.ClientID

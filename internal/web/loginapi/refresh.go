@@ -39,8 +39,12 @@ func (a *API) refresh(x *web.Exchange) error {
 			return err // before anything rotates
 		}
 	}
+	key, err := a.proof(x, secret.Text{})
+	if err != nil {
+		return err
+	}
 	out, err := a.cfg.Sessions.Refresh(x.R.Context(), x.Call, session.RefreshRequest{
-		Tenant: x.Tenant, Client: x.Client, Refresh: refresh, Access: access,
+		Tenant: x.Tenant, Client: x.Client, Refresh: refresh, Access: access, Proof: key,
 	})
 	if err != nil {
 		return err

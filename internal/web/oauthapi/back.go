@@ -48,10 +48,10 @@ func (a *API) routesBack() []web.Route {
 		return nil
 	}
 	routes := []web.Route{
-		call(http.MethodPost, "/oauth2/token", a.token),
-		call(http.MethodPost, "/oauth2/introspect", a.introspect),
-		call(http.MethodPost, "/oauth2/revoke", a.revoke),
-		call(http.MethodPost, "/oauth2/device_authorize", a.device),
+		call("/oauth2/token", a.token),
+		call("/oauth2/introspect", a.introspect),
+		call("/oauth2/revoke", a.revoke),
+		call("/oauth2/device_authorize", a.device),
 		bearer(http.MethodGet, "/oauth2/userinfo", a.userInfo),
 		bearer(http.MethodPost, "/oauth2/userinfo", a.userInfo),
 		public("/oauth2/jwks", a.jwks),
@@ -95,6 +95,9 @@ func refuseBearer(x *web.Exchange, err error) error {
 		r = refusal{"invalid_token", http.StatusUnauthorized}
 	}
 	challenge := "Bearer"
+	if e.Reason == fault.ReasonOAuthProof || e.Reason == fault.ReasonOAuthNonce { // RFC 9449 section 9: as any protected resource
+		return refuseAs(x, e, refusal{r.code, http.StatusUnauthorized}, `DPoP error="`+r.code+`", algs="EdDSA ES256 RS256"`)
+	}
 	if e.Reason != fault.ReasonMissingToken {
 		challenge += ` error="` + r.code + `"`
 	}

@@ -89,7 +89,7 @@ func (a *API) Routes() []web.Route {
 		page(http.MethodPost, "/oauth2/logout", a.postLogout),
 	}
 	if a.cfg.Clients != nil {
-		routes = append(routes, call(http.MethodPost, "/oauth2/par", a.push))
+		routes = append(routes, call("/oauth2/par", a.push))
 	}
 	if a.cfg.Feed != nil {
 		routes = append(routes, web.Route{Owner: owner, Method: http.MethodGet, Pattern: "/oauth2/revocations", SelfGuard: true, Handle: a.revocations})
@@ -103,9 +103,9 @@ func page(method, pattern string, handle func(*web.Exchange) error) web.Route {
 	return web.Route{Owner: owner, Method: method, Pattern: pattern, Browser: true, SelfGuard: true, Handle: handle}
 }
 
-// call is for clients: no cookie is read or set, and refusals speak the dialect.
-func call(method, pattern string, handle func(*web.Exchange) error) web.Route {
-	return web.Route{Owner: owner, Method: method, Pattern: pattern, SelfGuard: true, Handle: func(x *web.Exchange) error {
+// call is a form of a client: no cookie is read or set, and refusals speak the dialect.
+func call(pattern string, handle func(*web.Exchange) error) web.Route {
+	return web.Route{Owner: owner, Method: http.MethodPost, Pattern: pattern, SelfGuard: true, Handle: func(x *web.Exchange) error {
 		if err := handle(x); err != nil {
 			return refuse(x, err)
 		}

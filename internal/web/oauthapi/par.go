@@ -3,7 +3,9 @@ package oauthapi
 import (
 	"net/http"
 
+	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
 
@@ -23,7 +25,18 @@ func (a *API) push(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	uri, life, err := a.cfg.Front.Push(x.R.Context(), x.Call, x.Tenant, client, oauth.ParseParams(form))
+	params := oauth.ParseParams(form)
+	key, err := a.proof(x, secret.Text{})
+	if err != nil {
+		return err
+	}
+	switch { // RFC 9449 section 10.1: a proof here says which key the code is for
+	case key != "" && params.DPoPKey != "" && params.DPoPKey != key:
+		return fault.New(fault.Invalid, fault.ReasonOAuthRequest, "dpop_jkt names another key than the proof of possession")
+	case key != "":
+		params.DPoPKey = key
+	}
+	uri, life, err := a.cfg.Front.Push(x.R.Context(), x.Call, x.Tenant, client, params)
 	if err != nil {
 		return err
 	}

@@ -107,10 +107,10 @@ func (a *API) stream(x *web.Exchange, f *revocation.Follower) error {
 			_ = s.Send(ended)
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // the answer has begun: nothing can be told any more
 		}
 		if err := s.Send("id: ", strconv.FormatInt(b.To, 10), "\nevent: batch\ndata: ", b.Text, "\n\n"); err != nil {
-			return nil
+			return nil //nolint:nilerr // the reader is gone
 		}
 		if now := a.cfg.Now(); now.Sub(checked) >= checkEvery {
 			checked = now

@@ -59,8 +59,8 @@ func (f *Face) signIn(ctx context.Context, r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := user.NormaliseEmail(email); err != nil { // nobody has it
-		return status(words[fault.ReasonInvalidCredentials]), nil
+	if _, err := user.NormaliseEmail(email); err != nil {
+		return status(words[fault.ReasonInvalidCredentials]), nil //nolint:nilerr // nobody has it
 	}
 	u, err := f.cfg.Passwords.Check(ctx, r.call, login.CheckRequest{Tenant: r.app, Email: email, Password: pw})
 	if err != nil {
@@ -70,8 +70,8 @@ func (f *Face) signIn(ctx context.Context, r *request) (any, error) {
 	if err != nil && fault.ReasonOf(err) != fault.ReasonUnknownUser {
 		return nil, err
 	}
-	if err != nil || !a.In(r.org) { // deleted since, or of another organisation
-		return status(words[fault.ReasonInvalidCredentials]), nil
+	if err != nil || !a.In(r.org) {
+		return status(words[fault.ReasonInvalidCredentials]), nil //nolint:nilerr // deleted since, or of another organisation
 	}
 	return userReply(r.version, &a), nil
 }

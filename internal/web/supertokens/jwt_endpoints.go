@@ -26,7 +26,7 @@ func (f *Face) createJWT(ctx context.Context, r *request) (any, error) {
 		func() (err error) { req.Issuer, err = r.text("jwksDomain"); return err },
 		func() (err error) { req.Payload, err = r.object("payload"); return err },
 		func() (err error) { validity, err = r.number("validity"); return err },
-		func() (err error) { static, err = r.maybeFlag("useStaticSigningKey", true); return err },
+		func() (err error) { static, err = r.maybeFlag("useStaticSigningKey"); return err },
 	} {
 		if err := read(); err != nil {
 			return nil, err

@@ -26,7 +26,7 @@ func FuzzPeople(f *testing.F) {
 		`{"userId":"u","metadataUpdate":{"a":null,"b":{"c":null}}}`, `{"role":"r","permissions":["a",null]}`, `{"userId":"u","role":"r"}`,
 		`{"superTokensUserId":"u","externalUserId":"e","externalUserIdInfo":7}`, `{"tenantId":"t","firstFactors":["x"],"coreConfig":{"a":1e999}}`, `{"tenantId":"PUBLIC"}`,
 	} {
-		for n := range len(peoplePosts) {
+		for n := range peoplePosts {
 			if (n+i)%5 == 0 {
 				f.Add(uint8(n), body)
 			}

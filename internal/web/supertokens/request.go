@@ -100,11 +100,11 @@ func (r *request) flag(name string) (bool, error) {
 	return b, nil
 }
 
-// maybeFlag gives a boolean that may be left out, and then is otherwise.
-func (r *request) maybeFlag(name string, otherwise bool) (bool, error) {
+// maybeFlag gives a boolean that may be left out, and then is true.
+func (r *request) maybeFlag(name string) (bool, error) {
 	m, err := r.member(name)
 	if err != nil || none(m) {
-		return otherwise, err
+		return true, err
 	}
 	return r.flag(name)
 }

@@ -34,7 +34,7 @@ func (f *Face) createRequest(r *request) (req session.OpenDialectRequest, err er
 		func() (err error) { forJWT, err = r.object("userDataInJWT"); return err },
 		func() (err error) { forStore, err = r.object("userDataInDatabase"); return err },
 		func() (err error) { req.AntiCSRF, err = r.flag("enableAntiCsrf"); return err },
-		func() (err error) { dynamic, err = r.maybeFlag("useDynamicSigningKey", true); return err },
+		func() (err error) { dynamic, err = r.maybeFlag("useDynamicSigningKey"); return err },
 		func() (err error) { req.AccessPayload, err = checkPayload(r.app, forJWT); return err },
 	} {
 		if err := read(); err != nil {
@@ -113,7 +113,7 @@ func (f *Face) refreshRequest(r *request) (session.RefreshRequest, error) {
 			if r.version.from(appWide) {
 				dynamic, err = r.flag("useDynamicSigningKey")
 			} else {
-				dynamic, err = r.maybeFlag("useDynamicSigningKey", true)
+				dynamic, err = r.maybeFlag("useDynamicSigningKey")
 			}
 			return err
 		},

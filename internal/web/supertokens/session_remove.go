@@ -39,7 +39,7 @@ func (f *Face) removeSessions(ctx context.Context, r *request) (any, error) {
 }
 
 func (f *Face) removeOfUser(ctx context.Context, r *request, subject string) ([]string, error) {
-	everywhere, err := r.maybeFlag("revokeAcrossAllTenants", true)
+	everywhere, err := r.maybeFlag("revokeAcrossAllTenants")
 	if err != nil || subject == "" {
 		return []string{}, err
 	}

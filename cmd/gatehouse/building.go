@@ -222,7 +222,7 @@ func (b *building) wire() (err error) {
 		Back: oauth.Back{
 			Devices: b.store.OAuthDevices(), Opaques: b.store.OAuthOpaques(), Registrations: b.store.OAuthRegistrations(), Users: b.store.Users(),
 			Sessions: b.sessions, Signer: b.tokens, Values: b.values, Limits: b.limits, Keys: fetch.New(fetch.Options{MaxBytes: 256 << 10}),
-			Ring: b.ring, Changed: b.directoryChanged,
+			Ring: b.ring, Changed: b.directoryChanged, Passwords: passwordGrant{countedLogins{b.logins, b.outcomes}},
 		},
 	})
 	return b.openFaces()

@@ -20,17 +20,18 @@ import (
 var version = ""
 
 type cli struct {
-	Serve        serveCmd        `cmd:"" help:"Run the server."`
-	Apply        applyCmd        `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
-	Keys         keysCmd         `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
-	InternalKey  internalKeyCmd  `cmd:"" name:"internal-key" help:"Keys of your own services for the /internal endpoints: create, list, revoke."`
-	ServiceToken serviceTokenCmd `cmd:"" name:"service-token" help:"Tokens by which services trust each other: create, list, revoke."`
-	JWKToPEM     jwkToPEMCmd     `cmd:"" name:"jwk-to-pem" help:"Print a public key of a JWK or JWKS as PEM."`
-	Users        usersCmd        `cmd:"" help:"Users: list, show, disable, enable, delete, export, import."`
-	Sessions     sessionsCmd     `cmd:"" help:"Sessions: list, revoke."`
-	Why          whyCmd          `cmd:"" help:"Say in plain words why a session was lost or a request refused."`
-	Version      versionCmd      `cmd:"" help:"Print the version."`
-	Manual       manualCmd       `cmd:"" help:"Print the manual of every setting."`
+	Serve             serveCmd             `cmd:"" help:"Run the server."`
+	Apply             applyCmd             `cmd:"" help:"Make tenants and clients in the store agree with the configuration."`
+	Keys              keysCmd              `cmd:"" help:"Signing keys and ring keys: list, rotate, withdraw, rewrap."`
+	InternalKey       internalKeyCmd       `cmd:"" name:"internal-key" help:"Keys of your own services for the /internal endpoints: create, list, revoke."`
+	ServiceToken      serviceTokenCmd      `cmd:"" name:"service-token" help:"Tokens by which services trust each other: create, list, revoke."`
+	JWKToPEM          jwkToPEMCmd          `cmd:"" name:"jwk-to-pem" help:"Print a public key of a JWK or JWKS as PEM."`
+	Users             usersCmd             `cmd:"" help:"Users: list, show, disable, enable, delete, export, import."`
+	Sessions          sessionsCmd          `cmd:"" help:"Sessions: list, revoke."`
+	Why               whyCmd               `cmd:"" help:"Say in plain words why a session was lost or a request refused."`
+	Version           versionCmd           `cmd:"" help:"Print the version."`
+	Manual            manualCmd            `cmd:"" help:"Print the manual of every setting."`
+	RegistrationToken registrationTokenCmd `cmd:"" name:"registration-token" help:"Initial access tokens of dynamic client registration: create, list, revoke."`
 }
 
 // world is what a command may touch outside its arguments, so that tests can run one in their own process.

@@ -54,6 +54,8 @@ func All() []Drill {
 		{9, "pre-hijack", []string{"inert-attempts"}, preHijack},
 		{9, "pre-hijack-by-claim", []string{"claims-yield"}, preHijackByClaim},
 		{11, "mix-up", []string{"response-iss"}, mixUp},
+		{11, "code-injection", []string{"pkce"}, codeInjection},
+		{11, "code-replay", []string{"code-once"}, codeReplay},
 		{12, "link-scanner", []string{"inert-links"}, linkScanner},
 		{14, "qr-relay", []string{"handoff-confirm"}, qrRelay},
 		{15, "login-csrf", []string{"cross-origin"}, loginCSRF},

@@ -68,12 +68,14 @@ func plantedRequest(ctx context.Context, t *Target) (Verdict, error) {
 	}
 	for _, victim := range []*Visitor{t.Visitor(), other} {
 		before := maps.Clone(victim.Cookies)
-		r, err := victim.Get(ctx, next)
-		if err != nil {
-			return Verdict{}, err
-		}
-		if r.Status < 400 || !maps.Equal(before, victim.Cookies) {
-			return succeeded("the victim's browser goes on with the attacker's request: %s", r)
+		for _, path := range []string{next, "/ui/login?" + page.RawQuery, "/ui/register?" + page.RawQuery} {
+			r, err := victim.Get(ctx, path)
+			if err != nil {
+				return Verdict{}, err
+			}
+			if r.Status < 400 || !maps.Equal(before, victim.Cookies) {
+				return succeeded("the victim's browser goes on with the attacker's request: %s", r)
+			}
 		}
 	}
 	return refused("a request goes on only in the browser that began it")

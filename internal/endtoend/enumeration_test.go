@@ -96,7 +96,7 @@ func body(path, email string) map[string]string {
 // pageFace is face for a page: it says its trace id, its nonce, and the address that was typed.
 func pageFace(r *drill.Reply, email string) string {
 	text := face(r, email)
-	for _, changing := range []*regexp.Regexp{regexp.MustCompile(`nonce[-=]"?[A-Za-z0-9_-]+`), regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{22}`),
+	for _, changing := range []*regexp.Regexp{regexp.MustCompile(`nonce[-=]"?[A-Za-z0-9_-]+`), regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}`),
 		regexp.MustCompile(`Content-Length: \d+`)} {
 		text = changing.ReplaceAllString(text, "")
 	}

@@ -66,26 +66,47 @@ func (s *Service) answerable(t *tenant.Tenant, r *Request) (*tenant.Client, stri
 // Next decides from the stored request and the sign-on session of the browser what comes next, and makes the answer when nothing more is
 // needed. Of any number of calls that find a request ready, one gets its reply.
 func (s *Service) Next(ctx context.Context, call *audit.Call, t *tenant.Tenant, id string, live *sso.Live) (Step, error) {
-	r, err := s.mine(ctx, call, t, id, live)
+	f, target, err := s.gather(ctx, call, t, id, live)
 	if err != nil {
-		return Step{}, err
-	}
-	client, target, err := s.answerable(t, &r)
-	if err != nil {
-		return Step{}, err
-	}
-	f := facts{request: r, client: client, live: live, acrs: s.cfg.ACRs, at: call.At}
-	if hint, ok := s.hint(t, r.Params.IDTokenHint, call.At); ok {
-		f.hint = hint.subject
-	}
-	if f.remembered, err = s.remembered(ctx, t, client, live); err != nil {
 		return Step{}, err
 	}
 	v := decide(&f)
 	if v.step != StepReply {
-		return Step{Kind: v.step, Request: r, Client: client, Ask: v.ask}, nil
+		return f.step(v), nil
 	}
 	return s.answer(ctx, call, t, target, &f, v)
+}
+
+// Look is Next for a page: it says what the request needs and answers nothing, so that opening or reloading a page spends no code. A
+// StepReply has no Reply.
+func (s *Service) Look(ctx context.Context, call *audit.Call, t *tenant.Tenant, id string, live *sso.Live) (Step, error) {
+	f, _, err := s.gather(ctx, call, t, id, live)
+	if err != nil {
+		return Step{}, err
+	}
+	return f.step(decide(&f)), nil
+}
+
+func (f *facts) step(v verdict) Step {
+	return Step{Kind: v.step, Request: f.request, Client: f.client, Ask: v.ask}
+}
+
+// gather reads what the dispatcher decides from, and where the answer would go.
+func (s *Service) gather(ctx context.Context, call *audit.Call, t *tenant.Tenant, id string, live *sso.Live) (f facts, target string, err error) {
+	r, err := s.mine(ctx, call, t, id, live)
+	if err != nil {
+		return f, "", err
+	}
+	client, target, err := s.answerable(t, &r)
+	if err != nil {
+		return f, "", err
+	}
+	f = facts{request: r, client: client, live: live, acrs: s.cfg.ACRs, at: call.At}
+	if hint, ok := s.hint(t, r.Params.IDTokenHint, call.At); ok {
+		f.hint = hint.subject
+	}
+	f.remembered, err = s.remembered(ctx, t, client, live)
+	return f, target, err
 }
 
 func (s *Service) remembered(ctx context.Context, t *tenant.Tenant, c *tenant.Client, live *sso.Live) (Consent, error) {

@@ -46,7 +46,12 @@ type Rooms struct {
 	SignOns       sso.Store
 	Requests      oauth.Requests
 	Codes         oauth.Codes
-	Trail         Trail
+
+	Devices       oauth.Devices
+	Opaques       oauth.Opaques
+	Registrations oauth.Registrations
+
+	Trail Trail
 }
 
 // Recipe is the stores of the recipe room.

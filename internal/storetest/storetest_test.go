@@ -22,6 +22,7 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 			Externals: s.Externals(), Organisations: s.Divisions(), Apps: s.Apps(),
 		},
 		SignOns: s.SignOns(), Requests: s.OAuthRequests(), Codes: s.OAuthCodes(),
+		Devices: s.OAuthDevices(), Opaques: s.OAuthOpaques(), Registrations: s.OAuthRegistrations(),
 		Trail: storetest.Trail{
 			Events: func(ctx context.Context, tenantID, trace string) ([]audit.Event, error) {
 				return s.Events().Find(ctx, sqlstore.TrailQuery{TenantID: tenantID, Trace: trace})
@@ -55,6 +56,7 @@ func TestOAuth(t *testing.T)         { both(t, storetest.OAuth) }
 func TestOutbox(t *testing.T)        { both(t, storetest.Outbox) }
 func TestAccounts(t *testing.T)      { both(t, storetest.Accounts) }
 func TestRecipes(t *testing.T)       { both(t, storetest.Recipes) }
+func TestOAuthBack(t *testing.T)     { both(t, storetest.OAuthBack) }
 
 // TestEphemeral: a sweep far in the future empties the backend for every test of the suite.
 func TestEphemeral(t *testing.T) {

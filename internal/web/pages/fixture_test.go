@@ -95,7 +95,7 @@ func feeble(pw secret.Text) error {
 func (f *fakeLogin) spend(token secret.Text, how string, p login.Pending) login.Proved {
 	delete(f.links, token.Reveal())
 	f.spent = append(f.spent, token.Reveal()+" "+how)
-	out := login.Proved{UserID: "user", ClientID: p.ClientID}
+	out := login.Proved{UserID: "user", ClientID: p.ClientID, ReturnTo: p.ReturnTo}
 	if p.ClientID == "shop" {
 		out.RedirectURL = "https://shop.example.com/welcome"
 	}
@@ -147,6 +147,7 @@ type site struct {
 	login *fakeLogin
 	box   *fakeBox
 	hall  *web.Hall
+	pages *Pages
 }
 
 const wide = "a.really.quite.long.address.that.somebody.has@a-department.of.an.organisation.example.com"
@@ -175,6 +176,7 @@ func newSite(t testing.TB, dev bool, theme tenant.Theme) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.pages = p
 	// The hallway itself always serves loopback here; dev only says whether the development pages are mounted.
 	s.hall, err = web.New(web.Config{Directory: dir, Now: time.Now, Dev: true, ErrorPage: view.ErrorPage, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

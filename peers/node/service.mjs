@@ -3,12 +3,12 @@ import http from "node:http";
 import jsonwebtoken from "jsonwebtoken";
 import jwksClient from "jwks-rsa";
 
-// started listens on a free port of the loopback.
-export function started(app) {
+// started listens on the loopback, on a free port unless one is given.
+export function started(app, port = 0) {
   return new Promise((resolve, reject) => {
     const server = http.createServer(app);
     server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => resolve({ server, url: "http://127.0.0.1:" + server.address().port }));
+    server.listen(port, "127.0.0.1", () => resolve({ server, url: "http://127.0.0.1:" + server.address().port }));
   });
 }
 

@@ -48,7 +48,7 @@ type Clients interface {
 
 // Config is what the face is built from.
 type Config struct {
-	Front   Front
+	Front   Front // nil leaves out what browsers are sent to
 	SignOns SignOns
 	Clients Clients // nil leaves out what authenticates clients
 
@@ -68,8 +68,8 @@ type API struct{ cfg Config }
 
 // New makes the face.
 func New(cfg Config) (*API, error) {
-	if cfg.Front == nil || cfg.SignOns == nil {
-		return nil, errors.New("oauthapi: Front and SignOns are needed")
+	if (cfg.Front == nil) != (cfg.SignOns == nil) {
+		return nil, errors.New("oauthapi: Front and SignOns belong together")
 	}
 	if cfg.Feed != nil && (cfg.ServiceKeys == nil || cfg.Now == nil) {
 		return nil, errors.New("oauthapi: the feed needs keys and a clock")
@@ -81,14 +81,17 @@ const owner = "oauth"
 
 // Routes is everything to be mounted.
 func (a *API) Routes() []web.Route {
-	routes := []web.Route{
-		page(http.MethodGet, "/oauth2/authorize", a.authorize),
-		page(http.MethodPost, "/oauth2/authorize", a.postAuthorize),
-		page(http.MethodGet, "/oauth2/continue", a.proceed),
-		page(http.MethodGet, "/oauth2/logout", a.logout),
-		page(http.MethodPost, "/oauth2/logout", a.postLogout),
+	var routes []web.Route
+	if a.cfg.Front != nil {
+		routes = append(routes,
+			page(http.MethodGet, "/oauth2/authorize", a.authorize),
+			page(http.MethodPost, "/oauth2/authorize", a.postAuthorize),
+			page(http.MethodGet, "/oauth2/continue", a.proceed),
+			page(http.MethodGet, "/oauth2/logout", a.logout),
+			page(http.MethodPost, "/oauth2/logout", a.postLogout),
+		)
 	}
-	if a.cfg.Clients != nil {
+	if a.cfg.Front != nil && a.cfg.Clients != nil {
 		routes = append(routes, call("/oauth2/par", a.push))
 	}
 	if a.cfg.Feed != nil {

@@ -133,6 +133,7 @@ func (a *API) userInfo(x *web.Exchange) error {
 	if err := x.ResolveTenant(); err != nil {
 		return err
 	}
+	x.OfAnyClient() // applications in the browser read it with their own token
 	access, explicit := x.Explicit()
 	if x.R.Method == http.MethodPost && x.R.Header.Get("Content-Type") != "" {
 		form, err := web.DecodeForm(x)

@@ -1,0 +1,94 @@
+// A relying party as a program would write it with openid-client. Tests call what the library does by name at /rpc; the person whom it sends
+// away with an address is played by the test, who brings back where the server sent them.
+//
+// usage: node openid.mjs '{"issuer": "http://localhost:8080", "clients": {"web": {"id": "web", "secret": "…"}, "job": {"id": "job", "jwk": {…}}}}'
+import express from "express";
+import * as client from "openid-client";
+import { started } from "./service.mjs";
+
+const config = JSON.parse(process.argv[2]);
+const issuer = new URL(config.issuer);
+const loopback = { execute: [client.allowInsecureRequests] }; // the server under test speaks plain HTTP
+const app = express();
+const { url } = await started(app);
+const redirectUri = url + "/callback";
+
+async function authenticationOf({ secret, post, jwk }) {
+  if (jwk) {
+    const key = await crypto.subtle.importKey("jwk", jwk, { name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+    return client.PrivateKeyJwt({ key, kid: jwk.kid });
+  }
+  if (!secret) return client.None();
+  return post ? client.ClientSecretPost(secret) : client.ClientSecretBasic(secret);
+}
+
+const parties = {};
+for (const [name, c] of Object.entries(config.clients)) {
+  parties[name] = await client.discovery(issuer, c.id, { client_secret: c.secret }, await authenticationOf(c), loopback);
+}
+
+const flows = {}; // by state: what the library must hear again
+let bound; // the DPoP key pair of this program
+
+async function proofs(name, wanted) {
+  if (!wanted) return undefined;
+  bound ??= await client.randomDPoPKeyPair("ES256");
+  return { DPoP: client.getDPoPHandle(parties[name], bound) };
+}
+
+const told = (tokens) => ({ ...tokens, claims: tokens.claims?.(), expires_in: tokens.expiresIn?.() });
+
+const functions = {
+  metadata: (name) => parties[name].serverMetadata(),
+  // authorize is where the person goes, and redirects are where they come back.
+  async authorize(name, { par, dpop, ...extra }) {
+    const verifier = client.randomPKCECodeVerifier();
+    const flow = { name, dpop, checks: { pkceCodeVerifier: verifier, expectedState: client.randomState(), expectedNonce: client.randomNonce() } };
+    flows[flow.checks.expectedState] = flow;
+    const parameters = {
+      redirect_uri: redirectUri,
+      state: flow.checks.expectedState,
+      nonce: flow.checks.expectedNonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: "S256",
+      ...extra,
+    };
+    const to = par
+      ? await client.buildAuthorizationUrlWithPAR(parties[name], parameters, await proofs(name, dpop))
+      : client.buildAuthorizationUrl(parties[name], parameters);
+    return to.href;
+  },
+  async callback(back) {
+    const current = new URL(back);
+    const flow = flows[current.searchParams.get("state")];
+    return told(await client.authorizationCodeGrant(parties[flow.name], current, flow.checks, undefined, await proofs(flow.name, flow.dpop)));
+  },
+  userinfo: async (name, access, subject, dpop) => client.fetchUserInfo(parties[name], access, subject, await proofs(name, dpop)),
+  refresh: async (name, token, dpop) => told(await client.refreshTokenGrant(parties[name], token, undefined, await proofs(name, dpop))),
+  introspect: (name, token) => client.tokenIntrospection(parties[name], token),
+  revoke: async (name, token) => (await client.tokenRevocation(parties[name], token)) ?? null,
+  credentials: async (name, parameters) => told(await client.clientCredentialsGrant(parties[name], parameters)),
+  device: (name, scope) => client.initiateDeviceAuthorization(parties[name], { scope }),
+  poll: async (name, device) => told(await client.pollDeviceAuthorizationGrant(parties[name], device, undefined, { signal: AbortSignal.timeout(40_000) })),
+  async register(name, initialAccessToken, metadata) {
+    parties[name] = await client.dynamicClientRegistration(issuer, { redirect_uris: [redirectUri], ...metadata }, undefined, {
+      ...loopback,
+      initialAccessToken,
+    });
+    return parties[name].clientMetadata();
+  },
+  leave: (name, parameters) => client.buildEndSessionUrl(parties[name], { post_logout_redirect_uri: url + "/bye", ...parameters }).href,
+};
+
+app.use(express.json());
+app.post("/rpc", async (req, res) => {
+  try {
+    res.json({ result: (await functions[req.body.fn](...req.body.args)) ?? null });
+  } catch (e) {
+    // what the library makes of a refusal; a cause is the answer itself, which may not be JSON
+    res.json({ error: [e.name, e.code, e.error, e.message, e.error_description, e.cause?.message].filter(Boolean).join(": ") });
+  }
+});
+
+process.stdin.on("end", () => process.exit()).resume();
+console.log(JSON.stringify({ url }));

@@ -34,10 +34,13 @@ type Config struct {
 	// Keys are pinned public keys: one PEM block (SPKI), a JWK or a JWKS. Without JWKSURL there is no I/O at all, and no rotation: pin
 	// static keys. With it they are what the verifier starts with, until the first fetch.
 	Keys []byte
-	// HTTP fetches the keys; http.DefaultClient when nil. Its cookies and its rule for redirects are not used.
+	// HTTP fetches the keys and introspects; http.DefaultClient when nil. Its cookies and its rule for redirects are not used.
 	HTTP *http.Client
 	// StaleFor is how long keys are used while they cannot be fetched again; 24 h when zero.
 	StaleFor time.Duration
+
+	// Introspection takes opaque tokens as well; nil: JWTs alone.
+	Introspection *Introspection
 
 	// Feed tells of revocations; nil: tokens live until they expire.
 	Feed *Feed
@@ -112,6 +115,10 @@ func (c Config) validate() error {
 	add(c.Leeway > maxLeeway, "Leeway is more than a minute")
 	add(c.Proofs != nil && !c.Proofs.valid(), "Proofs.Origin is not an origin, such as https://api.example.com")
 	add(c.Proofs != nil && c.AcceptBound, "Proofs and AcceptBound exclude each other")
+	if c.Introspection != nil {
+		why := c.Introspection.fault(c.AllowHTTP)
+		add(why != "", why)
+	}
 	add(c.StaleFor < 0, "StaleFor is negative")
 	if c.JWKSURL != "" {
 		add(!c.keysURL(), "JWKSURL is not an https URL (http is for loopback hosts, or AllowHTTP)")

@@ -18,6 +18,7 @@ type Verifier struct {
 	cache  *cache
 	csrf   *http.CrossOriginProtection
 	seen   *seen // proofs
+	asker  *asker
 	realm  string
 	opened jose.Rules // what every token must be before its kind is known
 }
@@ -40,7 +41,7 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, err
 	}
 	return &Verifier{
-		cfg: cfg, keys: keys, cache: newCache(cfg.CacheSize), csrf: csrf, seen: &seen{}, realm: cfg.Realm,
+		cfg: cfg, keys: keys, cache: newCache(cfg.CacheSize), csrf: csrf, seen: &seen{}, asker: newAsker(cfg), realm: cfg.Realm,
 		opened: jose.Rules{Types: []string{kind.User.Types[0], kind.UserJWT.Types[0]}},
 	}, nil
 }
@@ -72,6 +73,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*Token, *Error) {
 	}
 	if len(raw) > jose.DefaultMaxSize {
 		return nil, denied(ReasonInvalid, "too long")
+	}
+	if v.asker.opaque(raw) {
+		return v.verifyOpaque(ctx, raw)
 	}
 	e, refusal := v.accept(ctx, raw)
 	if refusal != nil {

@@ -241,7 +241,7 @@ func (v *Verifier) fromCookie(r *http.Request) (*Token, *Error) {
 	}
 	t, err := v.verify(r.Context(), found[0].Value)
 	if err == nil && t.Thumbprint != "" && !v.cfg.AcceptBound { // browsers send cookies by themselves, and no proof with them
-		return nil, unproved(ReasonProof, "a bound token came as a cookie")
+		return nil, unproved("a bound token came as a cookie")
 	}
 	if err == nil && t.Kind != KindUser {
 		return nil, denied(ReasonKind, "not a user's token")

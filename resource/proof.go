@@ -47,13 +47,13 @@ func (v *Verifier) possessed(r *http.Request, t *Token, raw string, bound bool) 
 	case t.Thumbprint == "" && !bound:
 		return nil
 	case t.Thumbprint == "":
-		return unproved(ReasonProof, "the token is bound to no key")
+		return unproved("the token is bound to no key")
 	case !bound: // whoever forgets the scheme forgets the proof
-		return unproved(ReasonProof, "a bound token came as a bearer token")
+		return unproved("a bound token came as a bearer token")
 	}
 	found := r.Header.Values("DPoP")
 	if len(found) != 1 {
-		return unproved(ReasonProof, "not exactly one proof")
+		return unproved("not exactly one proof")
 	}
 	proof, err := jose.ParseProof(found[0])
 	if err != nil {
@@ -64,7 +64,7 @@ func (v *Verifier) possessed(r *http.Request, t *Token, raw string, bound bool) 
 	ath := base64.RawURLEncoding.EncodeToString(sum[:])
 	switch {
 	case proof.Thumbprint != t.Thumbprint:
-		return unproved(ReasonProof, "a proof of another key")
+		return unproved("a proof of another key")
 	case proof.Method != r.Method:
 		return badProof("for another method")
 	case !sameURL(proof.URL, v.cfg.Proofs.Origin, r.URL.EscapedPath()):
@@ -145,8 +145,8 @@ func (s *seen) first(key string, now time.Time) bool {
 	return true
 }
 
-func unproved(reason, detail string) *Error {
-	e := denied(reason, detail)
+func unproved(detail string) *Error {
+	e := denied(ReasonProof, detail)
 	e.bound = true
 	return e
 }

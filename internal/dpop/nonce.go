@@ -30,7 +30,7 @@ const (
 // Nonce makes a nonce for the tenant's callers, for the DPoP-Nonce header.
 func (p *Proofs) Nonce(call *audit.Call, tenantID string) (string, error) {
 	b := make([]byte, nonceMAC, nonceSize)
-	binary.BigEndian.PutUint64(b, uint64(call.Wall.UnixMilli())) //nolint:gosec // after 1970
+	binary.BigEndian.PutUint64(b, uint64(call.Wall.UnixMilli()))
 	copy(b[nonceRandom:nonceKey], secret.Bytes(nonceKey-nonceRandom))
 	id := p.ring.ActiveMAC()
 	binary.BigEndian.PutUint32(b[nonceKey:nonceMAC], id)
@@ -75,6 +75,6 @@ func (p *Proofs) genuine(call *audit.Call, tenantID, nonce string) bool {
 	if err != nil || subtle.ConstantTimeCompare(mac[:nonceSize-nonceMAC], b[nonceMAC:]) != 1 {
 		return false
 	}
-	age := call.Wall.Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(b)))) //nolint:gosec // ours: the MAC says so
+	age := call.Wall.Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(b))))
 	return age <= nonceLife && age >= -maxAhead
 }

@@ -11,20 +11,12 @@ import (
 // client resolves the tenant and gives the client as it authenticates itself: a confidential one proved, a public one by name. The error
 // is invalid_client, alike for unknown and wrong.
 func (a *API) client(x *web.Exchange, form url.Values) (*tenant.Client, error) {
-	cred, err := credentials(x, form)
+	c, proved, err := a.caller(x, form)
 	if err != nil {
 		return nil, err
 	}
-	if err := enter(x, cred.ClientID); err != nil {
-		return nil, err
-	}
-	c, proved, err := a.cfg.Clients.Authenticate(x.R.Context(), x.Call, x.Tenant, cred)
-	if err != nil {
-		return nil, err
-	}
-	if c == nil || !proved && !c.Public() {
+	if !proved && !c.Public() {
 		return nil, fault.New(fault.Unauthenticated, fault.ReasonOAuthClient, "the client is not authenticated")
 	}
-	x.Call.ClientID = c.ID
 	return c, nil
 }

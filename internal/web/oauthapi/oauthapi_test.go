@@ -15,9 +15,11 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/revocation"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/servicekey"
+	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
@@ -93,7 +95,7 @@ func newBench(t *testing.T) *bench {
 		Store: b, Signer: b, Directory: d, Now: time.Now, Log: log, Poll: 5 * time.Millisecond, Beat: 20 * time.Millisecond,
 	})
 	t.Cleanup(b.feed.Close)
-	face, err := New(Config{Feed: b.feed, ServiceKeys: b, Now: b.clock})
+	face, err := New(Config{Front: new(oauth.Service), SignOns: new(sso.Service), Feed: b.feed, ServiceKeys: b, Now: b.clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -251,6 +251,7 @@ func TestUserActs(t *testing.T) {
 		w.dead(cookie, fault.ReasonSessionRevoked)
 		w.ok(users.SetStatus(w.Context(), w.tenant.ID, u.ID, user.Active, w.at, audit.Record{}))
 		w.dead(cookie, fault.ReasonSessionRevoked)
+		u = w.get(u.ID) // a disable raises the epoch
 		cookie, _ = w.open(u, secret.Text{})
 		w.ok(users.Delete(w.Context(), w.tenant.ID, u.ID, w.at, w.at.Add(time.Hour), audit.Record{}))
 		w.dead(cookie, fault.ReasonSessionRevoked)

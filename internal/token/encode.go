@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/strictjson"
 	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
@@ -117,6 +116,3 @@ func appendString(b []byte, s string) []byte {
 	}
 	return append(append(append(b, '"'), s...), '"')
 }
-
-// instant is for seconds in claims.
-func instant(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -67,6 +67,8 @@ func TestSignAndVerifyWithEveryAlgorithm(t *testing.T) {
 	}
 }
 
+func instant(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+
 func TestWireForm(t *testing.T) {
 	b, err := appendClaims(nil, AccessClaims{
 		Issuer: issuer, TenantID: "t", Subject: "s", Audience: []string{"a"}, ClientID: "c", ID: "j",

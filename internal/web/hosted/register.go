@@ -38,12 +38,13 @@ type sent struct {
 
 func minLength(t *tenant.Tenant) string { return strconv.Itoa(cmp.Or(t.Policy.Password.MinLength, 8)) }
 
-// needClient refuses where no application can be named: an account is made for one.
-func needClient(v *visit) error {
-	if v.client == nil {
-		return fault.New(fault.NotFound, fault.ReasonUnknownClient, "begin at the application")
+// enterFor is enter for pages of an account to be: it is made for an application, so one must be named.
+func (h *Pages) enterFor(x *web.Exchange) (visit, error) {
+	v, _, err := h.enter(x)
+	if err == nil && v.client == nil {
+		err = fault.New(fault.NotFound, fault.ReasonUnknownClient, "begin at the application")
 	}
-	return nil
+	return v, err
 }
 
 func (h *Pages) mailFormOf(x *web.Exchange, v *visit, title, email string) mailForm {
@@ -53,10 +54,7 @@ func (h *Pages) mailFormOf(x *web.Exchange, v *visit, title, email string) mailF
 }
 
 func (h *Pages) showRegister(x *web.Exchange) error {
-	v, _, err := h.enter(x)
-	if err == nil {
-		err = needClient(&v)
-	}
+	v, err := h.enterFor(x)
 	if err != nil {
 		return err
 	}
@@ -65,10 +63,7 @@ func (h *Pages) showRegister(x *web.Exchange) error {
 
 // register stores a sign-up that leads back to the request once its mailbox is proved in this browser.
 func (h *Pages) register(x *web.Exchange) error {
-	v, _, err := h.enter(x)
-	if err == nil {
-		err = needClient(&v)
-	}
+	v, err := h.enterFor(x)
 	if err != nil {
 		return err
 	}
@@ -98,10 +93,7 @@ func (h *Pages) register(x *web.Exchange) error {
 }
 
 func (h *Pages) showForgot(x *web.Exchange) error {
-	v, _, err := h.enter(x)
-	if err == nil {
-		err = needClient(&v)
-	}
+	v, err := h.enterFor(x)
 	if err != nil {
 		return err
 	}
@@ -117,10 +109,7 @@ type mailVerb func(ctx context.Context, call *audit.Call, req login.MailRequest)
 
 // mail asks for a mail to the typed address.
 func (h *Pages) mail(x *web.Exchange, what string, ask mailVerb) error {
-	v, _, err := h.enter(x)
-	if err == nil {
-		err = needClient(&v)
-	}
+	v, err := h.enterFor(x)
 	if err != nil {
 		return err
 	}

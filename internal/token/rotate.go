@@ -25,50 +25,60 @@ const longestStatic = 100 * 365 * 24 * time.Hour
 // settle is the least time before an advanced key signs: nodes learn of it by then.
 const settle = 2 * time.Second
 
+// rotateTries is how often a rotation may lose to servers that announce a key at the same moment: each does so once.
+const rotateTries = 4
+
 // RotateSigning lets the next key of an algorithm sign as soon as every cached JWKS has it, and gives that key. A next key that was
 // announced long enough ago signs almost at once; where none is announced yet, one is made. Tokens of the key before stay good, because
 // it stays published until the last of them is dead.
 func (s *Service) RotateSigning(ctx context.Context, call *audit.Call, t *tenant.Tenant, alg string) (SigningKey, error) {
+	for range rotateTries {
+		if k, won, err := s.rotateSigning(ctx, call, t, alg); err != nil || won {
+			return k, err
+		}
+	}
+	return SigningKey{}, fault.New(fault.Conflict, fault.ReasonConflict, "servers announce keys faster than this can follow; try again")
+}
+
+// rotateSigning is false where a server announced the next key just then. That key is the one to advance.
+func (s *Service) rotateSigning(ctx context.Context, call *audit.Call, t *tenant.Tenant, alg string) (_ SigningKey, won bool, _ error) {
 	rows, err := s.store.SigningKeys(ctx, t.ID, call.At)
 	if err != nil {
-		return SigningKey{}, err
+		return SigningKey{}, false, err
 	}
 	p := s.policy(t)
 	keys := lane(rows, alg)
 	now := current(keys, call.At)
 	switch {
 	case now < 0:
-		return SigningKey{}, fault.New(fault.Conflict, fault.ReasonConflict, "there is no key of this algorithm yet; the server makes one when it runs")
+		return SigningKey{}, false, fault.New(fault.Conflict, fault.ReasonConflict, "there is no key of this algorithm yet; the server makes one when it runs")
 	case now == len(keys)-1:
 		return s.mintNext(ctx, call, t, keys[now], call.At.Add(p.Publish))
 	}
 	next := keys[now+1]
 	from := latest(call.At.Add(settle), next.CreatedAt.Add(p.Publish)).UTC().Truncate(time.Microsecond)
 	if !from.Before(next.SignsFrom) {
-		return next, nil
+		return next, true, nil
 	}
 	if _, err := s.store.Advance(ctx, t.ID, next.KID, from, actRecord(call, EventKeyRotated, next)); err != nil {
-		return SigningKey{}, err
+		return SigningKey{}, false, err
 	}
 	next.SignsFrom = from
-	return next, nil
+	return next, true, nil
 }
 
-func (s *Service) mintNext(ctx context.Context, call *audit.Call, t *tenant.Tenant, before SigningKey, from time.Time) (SigningKey, error) {
+func (s *Service) mintNext(ctx context.Context, call *audit.Call, t *tenant.Tenant, before SigningKey, from time.Time) (_ SigningKey, added bool, _ error) {
 	kid := newKID(Rotating, call.At)
 	public, sealed, err := s.cfg.Holder.Make(ctx, t.ID, kid, before.Alg)
 	if err != nil {
-		return SigningKey{}, err
+		return SigningKey{}, false, err
 	}
 	k := SigningKey{
 		TenantID: t.ID, KID: kid, Kind: Rotating, Alg: before.Alg, Slot: before.Slot + 1, PublicJWK: public, Sealed: sealed,
 		CreatedAt: call.At, SignsFrom: from,
 	}
-	added, err := s.store.AddSigningKey(ctx, k, actRecord(call, EventKeyRotated, k))
-	if err == nil && !added {
-		err = fault.New(fault.Conflict, fault.ReasonConflict, "a server has just announced the next key; try again")
-	}
-	return k, err
+	added, err = s.store.AddSigningKey(ctx, k, actRecord(call, EventKeyRotated, k))
+	return k, added, err
 }
 
 // WithdrawSigning ends a key at once, in an emergency: it leaves the JWKS, and the feed says that its tokens are dead. Where it was the

@@ -113,6 +113,39 @@ func TestWithdrawnAfterRotation(t *testing.T) {
 	})
 }
 
+// beaten lets a server announce the next key just before the first one that is added.
+type beaten struct {
+	fakeKeys
+	rival string
+}
+
+func (f *beaten) AddSigningKey(ctx context.Context, k SigningKey, rec audit.Record) (bool, error) {
+	if f.rival == "" {
+		first := k
+		first.KID, first.SignsFrom = k.KID+"-rival", k.SignsFrom.Add(168*time.Hour)
+		f.rival = first.KID
+		if _, err := f.fakeKeys.AddSigningKey(ctx, first, rec); err != nil {
+			return false, err
+		}
+	}
+	return f.fakeKeys.AddSigningKey(ctx, k, rec)
+}
+
+// TestRotationMeetsAnAnnouncement: an operator who rotates at the moment at which a server announces the next key is not refused; the
+// announced key is the one that signs.
+func TestRotationMeetsAnAnnouncement(t *testing.T) {
+	d, _ := testDirectory(t, time.Now, 1)
+	tn, at := d.ByID(tenantID), time.Now()
+	f := &beaten{fakeKeys: fakeKeys{keys: []SigningKey{
+		{TenantID: tn.ID, KID: "d-1", Kind: Rotating, Alg: jose.ES256, CreatedAt: at.Add(-2 * time.Hour), SignsFrom: at.Add(-time.Hour)},
+	}}}
+	s := New(f, testRing(), d, Config{Now: time.Now, Log: quiet(), Holder: quickKeys{}})
+	k, err := s.RotateSigning(t.Context(), operators(tn), tn, jose.ES256)
+	if err != nil || k.KID != f.rival || k.SignsFrom.After(at.Add(time.Hour)) {
+		t.Fatalf("rotated to %s from %s, %v; %s was announced", k.KID, k.SignsFrom, err, f.rival)
+	}
+}
+
 func TestWithdrawalIsToldForAsLongAsTokensLive(t *testing.T) {
 	d, _ := testDirectory(t, time.Now, 1)
 	tn := d.ByID(tenantID)

@@ -40,9 +40,6 @@ var barred = []string{
 // encoding/json, would read "ISS" as a second iss and take it for the first.
 var checked = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// Barred lists the claims that Vend refuses, in any letter case.
-func Barred() []string { return slices.Clone(barred) }
-
 func isBarred(name string) bool {
 	same := func(b string) bool { return strings.EqualFold(b, name) }
 	return !weak.Off("reserved-claims") && (slices.ContainsFunc(barred, same) || slices.ContainsFunc(checked, same) && !slices.Contains(checked, name))
@@ -51,7 +48,7 @@ func isBarred(name string) bool {
 // Vend signs the claims of a caller of another dialect: iat, exp and iss, and the payload on top, whose values stay as they were written.
 // A jti is added when there is none. The token is signed with RS256 and typ JWT, recorded, listed and revocable like every other. What
 // would let it pass for the token of a user or of a session is refused, with the field named: an iss that is the issuer of any tenant here,
-// and the claims in Barred. Errors are fault.Invalid with a field: payload, payload.<claim>, issuer, validity, key.
+// and the claims of another kind of token. Errors are fault.Invalid with a field: payload, payload.<claim>, issuer, validity, key.
 func (s *Service) Vend(ctx context.Context, call *audit.Call, t *tenant.Tenant, r VendRequest) (string, error) {
 	shape, err := shapeOf(r.Key, "")
 	if err != nil {

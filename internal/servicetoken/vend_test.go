@@ -69,7 +69,7 @@ func TestVendRefuses(t *testing.T) {
 		_, err := r.Vend(t.Context(), r.call(), r.tenant, VendRequest{Issuer: c.issuer, Payload: []byte(c.payload), Validity: c.validity})
 		r.faulty(c.field+" "+c.payload, err, c.field)
 	}
-	for _, name := range Barred() {
+	for _, name := range barred {
 		for _, spelt := range []string{name, strings.ToUpper(name)} {
 			_, err := r.Vend(t.Context(), r.call(), r.tenant, VendRequest{Issuer: api, Payload: fmt.Appendf(nil, `{"source":"microservice",%q:"x"}`, spelt), Validity: 1})
 			r.faulty(spelt, err, "payload."+spelt)

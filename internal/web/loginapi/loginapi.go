@@ -131,9 +131,6 @@ func (a *API) Routes() []web.Route {
 	return out
 }
 
-// Document is the OpenAPI 3.1 document.
-func (a *API) Document() []byte { return a.doc.body }
-
 // The services that stand behind this face.
 var (
 	_ Logins   = (*login.Service)(nil)

@@ -79,45 +79,43 @@ func NewPlan(have, want Snapshot, prune bool) Plan {
 }
 
 func (p *Plan) tenant(have Snapshot, w *Tenant) {
-	line := Change{TenantID: w.ID, Tenant: w.Slug}
+	line, managedBy := Change{TenantID: w.ID, Tenant: w.Slug}, ""
 	i := slices.IndexFunc(have.Tenants, func(t Tenant) bool { return t.ID == w.ID })
-	if i < 0 {
-		line.Act = Create
-		p.Tenants, p.Changes = append(p.Tenants, *w), append(p.Changes, line)
-		return
+	if i >= 0 {
+		line.Fields, managedBy = tenantFields(&have.Tenants[i], w), have.Tenants[i].ManagedBy
 	}
-	h := &have.Tenants[i]
-	line.Fields = tenantFields(h, w)
-	switch {
-	case len(line.Fields) == 0:
-	case h.ManagedBy == ManagedByAPI:
-		line.Act, line.Why = Leave, "managed by an API"
-		p.Notes = append(p.Notes, line)
-	default:
-		line.Act = Update
-		p.Tenants, p.Changes = append(p.Tenants, *w), append(p.Changes, line)
+	if p.writes(line, i >= 0, managedBy) {
+		p.Tenants = append(p.Tenants, *w)
 	}
 }
 
 func (p *Plan) client(have Snapshot, w *Client, slugs map[string]string) {
-	line := Change{TenantID: w.TenantID, Tenant: slugs[w.TenantID], Client: w.ID}
+	line, managedBy := Change{TenantID: w.TenantID, Tenant: slugs[w.TenantID], Client: w.ID}, ""
 	i := slices.IndexFunc(have.Clients, func(c Client) bool { return c.TenantID == w.TenantID && c.ID == w.ID })
-	if i < 0 {
-		line.Act = Create
-		p.Clients, p.Changes = append(p.Clients, *w), append(p.Changes, line)
-		return
+	if i >= 0 {
+		line.Fields, managedBy = clientFields(&have.Clients[i], w), have.Clients[i].ManagedBy
 	}
-	h := &have.Clients[i]
-	line.Fields = clientFields(h, w)
+	if p.writes(line, i >= 0, managedBy) {
+		p.Clients = append(p.Clients, *w)
+	}
+}
+
+// writes notes what becomes of a thing of the file, and reports whether it is written: a new one, or one of the file's own that differs.
+func (p *Plan) writes(line Change, stands bool, managedBy string) bool {
 	switch {
+	case !stands:
+		line.Act = Create
 	case len(line.Fields) == 0:
-	case h.ManagedBy == ManagedByAPI:
+		return false
+	case managedBy == ManagedByAPI:
 		line.Act, line.Why = Leave, "managed by an API"
 		p.Notes = append(p.Notes, line)
+		return false
 	default:
 		line.Act = Update
-		p.Clients, p.Changes = append(p.Clients, *w), append(p.Changes, line)
 	}
+	p.Changes = append(p.Changes, line)
+	return true
 }
 
 // unnamed looks at what stands in the store and not in the file.

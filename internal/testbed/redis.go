@@ -90,26 +90,9 @@ func startRedis(more ...string) (*RedisServer, error) {
 }
 
 // Start starts the server, or starts it again, on the same port and folder.
-func (s *RedisServer) Start() error {
-	var err error
-	for range 5 { // a port may be taken meanwhile
-		if err = s.launch(); err == nil {
-			return nil
-		}
-	}
-	return err
-}
+func (s *RedisServer) Start() error { return onPort(&s.port, s.launch) }
 
-func (s *RedisServer) launch() error {
-	port := s.port
-	if port == 0 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		port = l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-	}
+func (s *RedisServer) launch(port int) error {
 	args := append([]string{
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no", "--dir", s.dir,
 		"--pidfile", s.dir + "/pid", "--daemonize", "no", "--databases", strconv.Itoa(redisDatabases), "--loglevel", "warning",
@@ -126,11 +109,7 @@ func (s *RedisServer) launch() error {
 		_ = c.Wait()
 		close(done)
 	}(s.cmd, s.exited)
-	if err := s.wait(port); err != nil {
-		return err
-	}
-	s.port = port
-	return nil
+	return s.wait(port)
 }
 
 // wait returns when the server answers PING.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -135,26 +134,9 @@ func (s *Server) initdb(more ...string) error {
 }
 
 // Start starts the server, or starts it again, on the same port and data.
-func (s *Server) Start() error {
-	var err error
-	for range 5 { // a port may be taken meanwhile; after Kill the old server's children need a moment to notice
-		if err = s.launch(); err == nil {
-			return nil
-		}
-	}
-	return err
-}
+func (s *Server) Start() error { return onPort(&s.port, s.launch) }
 
-func (s *Server) launch() error {
-	port := s.port
-	if port == 0 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		port = l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-	}
+func (s *Server) launch(port int) error {
 	args := []string{
 		"-D", "data", "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300",
 		"-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal",
@@ -170,11 +152,7 @@ func (s *Server) launch() error {
 		_ = c.Wait()
 		close(done)
 	}(s.cmd, s.exited)
-	err := s.wait(port)
-	if err == nil {
-		s.port = port
-	}
-	return err
+	return s.wait(port)
 }
 
 // guard starts a process that reads from us until we are gone, and then ends the server and removes its folder.

@@ -44,9 +44,14 @@ func (s *Service) examine(a *asking) error {
 	return nil
 }
 
-// refusal is the error response (RFC 6749 section 4.1.2.1).
+// refusal is the error response (RFC 6749 section 4.1.2.1). Reasons of this room are the RFCs' own codes; a person who is not registered has
+// none of its own.
 func refusal(t *tenant.Tenant, p *Params, target string, e *fault.Error) Reply {
-	return respond(t, p, target, url.Values{"error": {string(e.Reason)}, "error_description": {e.Safe}})
+	code := e.Reason
+	if code == fault.ReasonNotRegistered {
+		code = fault.ReasonOAuthDenied
+	}
+	return respond(t, p, target, url.Values{"error": {string(code)}, "error_description": {e.Safe}})
 }
 
 // respond adds what every response carries: state, and the issuer, which is what stops mix-up (RFC 9207 section 2). The issuer is the

@@ -79,6 +79,9 @@ func (s *Service) Push(ctx context.Context, call *audit.Call, t *tenant.Tenant, 
 	if p.ClientID != c.ID {
 		return "", 0, badRequest("client_id is not the client that is authenticated")
 	}
+	if err := s.limitPush(ctx, call, t, c); err != nil {
+		return "", 0, err
+	}
 	a := asking{tenant: t, at: call.At, p: &p, pushing: true}
 	if err := s.examine(&a); err != nil {
 		e := fault.From(err)
@@ -100,6 +103,9 @@ func (s *Service) Push(ctx context.Context, call *audit.Call, t *tenant.Tenant, 
 func (s *Service) Begin(ctx context.Context, call *audit.Call, t *tenant.Tenant, p Params) (Request, error) {
 	if call.Browser == "" {
 		return Request{}, badRequest("this browser keeps no cookies, and signing on needs one")
+	}
+	if err := s.limitBegin(ctx, call, t); err != nil {
+		return Request{}, err
 	}
 	if p.RequestURI != "" || slices.Contains(p.Unread, "request_uri") {
 		return s.takeUp(ctx, call, t, &p)

@@ -16,13 +16,15 @@ import (
 )
 
 type usersCmd struct {
-	List    usersListCmd    `cmd:"" help:"List users, by id."`
-	Show    usersShowCmd    `cmd:"" help:"Show one user."`
-	Disable usersDisableCmd `cmd:"" help:"Disable a user; all sessions end."`
-	Enable  usersEnableCmd  `cmd:"" help:"Enable a disabled user."`
-	Delete  usersDeleteCmd  `cmd:"" help:"Delete a user: sessions end now, the data is erased later (lives.deleted_s)."`
-	Export  usersExportCmd  `cmd:"" help:"Write users as JSON lines."`
-	Import  usersImportCmd  `cmd:"" help:"Add users from a file of JSON lines; what is there already is left alone."`
+	List       usersListCmd       `cmd:"" help:"List users, by id."`
+	Show       usersShowCmd       `cmd:"" help:"Show one user."`
+	Register   usersRegisterCmd   `cmd:"" help:"Register a user with a client, which lets them in where it requires a registration; or give them other roles there."`
+	Unregister usersUnregisterCmd `cmd:"" help:"Remove a user's registration with a client; their sessions there end."`
+	Disable    usersDisableCmd    `cmd:"" help:"Disable a user; all sessions end."`
+	Enable     usersEnableCmd     `cmd:"" help:"Enable a disabled user."`
+	Delete     usersDeleteCmd     `cmd:"" help:"Delete a user: sessions end now, the data is erased later (lives.deleted_s)."`
+	Export     usersExportCmd     `cmd:"" help:"Write users as JSON lines."`
+	Import     usersImportCmd     `cmd:"" help:"Add users from a file of JSON lines; what is there already is left alone."`
 }
 
 // tenantFlags are the flags of commands about one tenant.

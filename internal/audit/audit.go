@@ -1,5 +1,5 @@
 // Package audit owns the Call value (who asks, from where, at which instant) and the Record of plain data that every state-changing
-// store verb writes in its own transaction: events, outgoing messages, revocations. It does not own storage or delivery of them.
+// store verb writes in its own transaction: events, outgoing messages, revocations, opaque tokens. It does not own storage or delivery of them.
 package audit
 
 import (
@@ -74,11 +74,24 @@ type Revocation struct {
 	Until    time.Time // the last affected token is dead by then; the entry may be forgotten
 }
 
+// OpaqueToken is one row of an access token that is not signed: its hash, and what it stands for. It travels with the change that brings
+// it about, so that no crash leaves a spent grant without its token, or a token without its session.
+type OpaqueToken struct {
+	TenantID  string
+	Hash      []byte
+	ID        string // jti
+	SessionID string // "" for a client's own
+	ClientID  string
+	Claims    []byte // the claims that a signed one would carry, as JSON
+	ExpiresAt time.Time
+}
+
 // Record is what a state-changing verb writes beside its change, in the same transaction.
 type Record struct {
 	Events      []Event
 	Messages    []Message
 	Revocations []Revocation
+	Tokens      []OpaqueToken
 }
 
 // Event starts an event with everything the call knows. The id is the caller's to set (secret.NewID).

@@ -29,6 +29,7 @@ const (
 	ReasonLocked             Reason = "locked"
 	ReasonDisabled           Reason = "disabled"
 	ReasonNotRegistered      Reason = "not_registered"
+	ReasonRegistrationClosed Reason = "registration_closed"
 	ReasonMissingToken       Reason = "missing_token"
 	ReasonInvalidToken       Reason = "invalid_token"
 	ReasonTokenExpired       Reason = "token_expired"

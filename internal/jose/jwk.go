@@ -45,7 +45,11 @@ func ParseJWK(data []byte) (*PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	return parseJWK(data, readJWK(members))
+	k := readJWK(members)
+	if k.kid == "" {
+		return nil, errNoKID
+	}
+	return parseJWK(data, k)
 }
 
 func readJWK(members []strictjson.Member) jwk {
@@ -91,6 +95,9 @@ func parseJWK(data []byte, k jwk) (*PublicKey, error) {
 	if err := parsed.UnmarshalJSON(data); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
+	if k.kid == "" { // of a Set: NewPublic makes none
+		return bind("", alg, parsed.Key)
+	}
 	return NewPublic(k.kid, alg, parsed.Key)
 }
 
@@ -127,9 +134,30 @@ func (ks Keys) Find(kid string) *PublicKey {
 // ParseJWKS reads a set. Keys of other types, algorithms or uses and keys without a kid are left out, as RFC 7517 section 5 advises; a
 // private key, a broken key and two usable keys of one kid spoil the whole set.
 func ParseJWKS(data []byte) (Keys, error) {
+	keys := Keys{}
+	err := eachJWK(data, false, func(key *PublicKey) error {
+		if keys[key.kid] != nil {
+			return errTwice
+		}
+		keys[key.kid] = key
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
+var (
+	errTwice = fmt.Errorf("%w: two keys of one kid", ErrKey)
+	errNoKID = fmt.Errorf("%w: no kid, or one too long", ErrKey)
+)
+
+// eachJWK gives the usable keys of a set, in their order; those without a kid when unnamed.
+func eachJWK(data []byte, unnamed bool, take func(*PublicKey) error) error {
 	members, err := strictjson.Object(data, strictjson.Limits{Bytes: maxJWKS, Depth: 8})
 	if err != nil {
-		return nil, fmt.Errorf("key set: %w", err)
+		return fmt.Errorf("key set: %w", err)
 	}
 	var raw []json.RawMessage
 	for _, m := range members {
@@ -138,34 +166,30 @@ func ParseJWKS(data []byte) (Keys, error) {
 		}
 	}
 	if err != nil || raw == nil || len(raw) > maxSetKeys {
-		return nil, fmt.Errorf("key set: %w: no list of keys, or too many", ErrKey)
+		return fmt.Errorf("key set: %w: no list of keys, or too many", ErrKey)
 	}
-	keys := Keys{}
 	for _, one := range raw {
-		if err := keys.add(one); err != nil {
-			return nil, fmt.Errorf("key set: %w", err)
+		key, err := usableJWK(one, unnamed)
+		if err == nil && key != nil {
+			err = take(key)
+		}
+		if err != nil {
+			return fmt.Errorf("key set: %w", err)
 		}
 	}
-	return keys, nil
+	return nil
 }
 
-func (ks Keys) add(data []byte) error {
+// usableJWK reads one key of a set, nil for one that is to be left out.
+func usableJWK(data []byte, unnamed bool) (*PublicKey, error) {
 	members, err := strictjson.Object(data, strictjson.Limits{Bytes: maxJWK, Depth: 4})
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	k := readJWK(members)
-	foreign := k.only() == "" || k.alg != "" && k.alg != k.only() || !k.verifies() || k.kid == ""
+	foreign := k.only() == "" || k.alg != "" && k.alg != k.only() || !k.verifies() || k.kid == "" && !unnamed
 	if foreign && !k.private && !k.bad && k.kty != "oct" {
-		return nil
+		return nil, nil
 	}
-	key, err := parseJWK(data, k)
-	if err != nil {
-		return err
-	}
-	if ks[key.kid] != nil {
-		return fmt.Errorf("%w: two keys of one kid", ErrKey)
-	}
-	ks[key.kid] = key
-	return nil
+	return parseJWK(data, k)
 }

@@ -113,7 +113,7 @@ func newPrivate(kid, alg string, key crypto.Signer) (*PrivateKey, error) {
 // NewPublic binds a public key to its id and its only algorithm.
 func NewPublic(kid, alg string, key crypto.PublicKey) (*PublicKey, error) {
 	if kid == "" || len(kid) > maxKID {
-		return nil, fmt.Errorf("%w: no kid, or one too long", ErrKey)
+		return nil, errNoKID
 	}
 	return bind(kid, alg, key)
 }

@@ -177,6 +177,18 @@ func open(keys Keys, raw string, limit int) (header, []byte, error) {
 	return h, payload, nil
 }
 
+// peek reads the header of a token of which nothing is believed yet.
+func peek(raw string) (header, bool) {
+	head, _, ok := strings.Cut(raw, ".")
+	if !ok || len(raw) > DefaultMaxSize {
+		return header{}, false
+	}
+	w := works.Get().(*work)
+	defer works.Put(w)
+	h, err := readHeader(head, w)
+	return h, err == nil
+}
+
 // work is the memory of one verification that nothing keeps.
 type work struct{ head, sig, input []byte }
 

@@ -87,9 +87,64 @@ func TestOtherClient(t *testing.T) {
 		_, err = w.verify(w.call("b9"), w.token(t, "bob@example.com"), "", "")
 		must(t, err)
 		_, err = w.login(w.call(""), w.shut, "bob@example.com", goodPassword)
-		wantReason(t, "a member elsewhere, auto_register off", err, fault.ReasonNotRegistered)
-		_, err = w.login(w.call(""), w.shut, "bob@example.com", "a wrong password")
-		wantReason(t, "the same with a wrong password", err, fault.ReasonInvalidCredentials)
+		must(t, err) // auto_register says nothing about who may enter
+	})
+}
+
+// TestRequiredRegistration: a client that requires a registration lets in who has one and nobody else, and only the right password hears
+// why not; by no road does anybody sign up there.
+func TestRequiredRegistration(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const email = "ada@example.com"
+		ctx, id := context.Background(), w.member(t, email)
+		hosted := func() error {
+			_, err := w.svc.Prove(ctx, w.call(""), login.PasswordRequest{Tenant: w.t, Client: w.listed, Email: email, Password: secret.NewText(goodPassword)})
+			return err
+		}
+		_, err := w.login(w.call(""), w.listed, email, goodPassword)
+		wantReason(t, "a member elsewhere", err, fault.ReasonNotRegistered)
+		if fault.From(err).Kind != fault.Forbidden {
+			t.Errorf("it is %+v", err)
+		}
+		wantReason(t, "on a page of ours", hosted(), fault.ReasonNotRegistered)
+		_, err = w.login(w.call(""), w.listed, email, "a wrong password")
+		wantReason(t, "with a wrong password", err, fault.ReasonInvalidCredentials)
+		_, err = w.login(w.call(""), w.listed, "nobody@example.com", goodPassword)
+		wantReason(t, "nobody", err, fault.ReasonInvalidCredentials)
+		must(t, w.b.users.Register(ctx, w.t.ID, id, user.Registration{ClientID: "listed", CreatedAt: w.now}, w.now, noRecord))
+		_, err = w.login(w.call(""), w.listed, email, goodPassword)
+		must(t, err)
+		must(t, hosted())
+		must(t, w.b.users.Unregister(ctx, w.t.ID, id, "listed", w.now, noRecord))
+		_, err = w.login(w.call(""), w.listed, email, goodPassword)
+		wantReason(t, "removed again", err, fault.ReasonNotRegistered)
+	})
+}
+
+// TestNobodySignsUpAtAListedClient: not by the form, not by a sign-up elsewhere and a forgotten password here, not by an attempt from before.
+func TestNobodySignsUpAtAListedClient(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const email = "eve@example.com"
+		at := func(c *tenant.Client) login.RegisterRequest {
+			return login.RegisterRequest{Tenant: w.t, Client: c, Email: email, Password: secret.NewText(goodPassword)}
+		}
+		w.j.take()
+		wantReason(t, "the form", w.svc.Register(context.Background(), w.call("b"), at(w.listed)), fault.ReasonRegistrationClosed)
+		if m := w.j.mail(email); m.To != "" {
+			t.Errorf("a refused sign-up mailed %q", m.Template)
+		}
+		must(t, w.svc.Register(context.Background(), w.call("b"), at(w.shut)))
+		elsewhere := w.token(t, email)
+		must(t, w.svc.Forgot(context.Background(), w.call("b"), login.MailRequest{Tenant: w.t, Client: w.listed, Email: email}))
+		if m := w.j.mail(email); m.Template == "reset_signup" || m.Link != "" {
+			t.Errorf("a forgotten password of nobody mails %q: spending it would sign up", m.Template)
+		}
+		w.shut.Settings.RequireRegistration = true // closed while the mail was on its way
+		_, err := w.verify(w.call("b"), elsewhere, "", "")
+		wantReason(t, "an attempt from before", err, fault.ReasonRegistrationClosed)
+		w.shut.Settings.RequireRegistration = false
+		_, err = w.verify(w.call("b"), elsewhere, "", "")
+		must(t, err) // the refusal spent nothing
 	})
 }
 

@@ -250,7 +250,11 @@ func (m *memory) Open(_ context.Context, f session.Family, register *user.Regist
 	if f.ParentID != "" && m.sessions[f.ParentID] == "" {
 		return fault.New(fault.Unauthenticated, fault.ReasonSessionRevoked, "ended")
 	}
-	if register != nil {
+	if register != nil && register.Held {
+		if _, ok := m.regs[[2]string{u.ID, f.ClientID}]; !ok {
+			return session.NotRegistered()
+		}
+	} else if register != nil {
 		m.regs[[2]string{u.ID, f.ClientID}] = *register
 	}
 	m.sessions[f.ID] = u.ID
@@ -313,6 +317,18 @@ func (p people) Delete(_ context.Context, _, userID string, at, purgeAt time.Tim
 func (p people) RaiseEpoch(_ context.Context, _, userID, _ string, _ time.Time, rec audit.Record) (n int64, err error) {
 	err = p.change(userID, rec, func(u *user.User) { u.Epoch++; n = u.Epoch; p.endSessions(u.ID) })
 	return n, err
+}
+
+func (p people) Register(_ context.Context, _, userID string, r user.Registration, _ time.Time, rec audit.Record) error {
+	defer p.begin(rec)()
+	p.regs[[2]string{userID, r.ClientID}] = r
+	return nil
+}
+
+func (p people) Unregister(_ context.Context, _, userID, clientID string, _ time.Time, rec audit.Record) error {
+	defer p.begin(rec)()
+	delete(p.regs, [2]string{userID, clientID})
+	return nil
 }
 
 func (p people) Purge(_ context.Context, tenantID string, at time.Time, _ int) (int, error) {

@@ -21,7 +21,8 @@ const openTries = 3
 
 // Password logs in with address and password: limits, one look-up, one hash, one session opened. With the client's AutoRegister off an
 // unknown address, one with a sign-up attempt, one with an account and one with a disabled account cost the same: one look-up, one hash, one
-// event, one answer. Only who typed the right password is told more.
+// event, one answer. Only who typed the right password is told more. Who has no registration with the client gets one by it, unless the client
+// requires one.
 //
 // Reasons: invalid_credentials and email_unverified (401), disabled and not_registered (403, after the right password), rate_limited, busy;
 // with AutoRegister also weak_password and breached_password (422), for the password of a new sign-up attempt.
@@ -84,7 +85,10 @@ type passwordTry struct {
 }
 
 // signsUp reports whether a login at an address without an account makes a sign-up attempt.
-func (try *passwordTry) signsUp() bool { return try.Client.Settings.AutoRegister && !try.hosted }
+func (try *passwordTry) signsUp() bool {
+	s := &try.Client.Settings
+	return s.AutoRegister && !s.RequireRegistration && !try.hosted
+}
 
 func (s *Service) tryPassword(ctx context.Context, call *audit.Call, try *passwordTry) error {
 	known, err := s.cfg.Store.Known(ctx, KnownQuery{
@@ -149,8 +153,8 @@ func judge(k Known, try *passwordTry, ok bool) *fault.Error {
 		return unverified()
 	case k.User.Status != user.Active:
 		return fault.New(fault.Forbidden, fault.ReasonDisabled, "this account is disabled")
-	case k.User.Registration == nil && !try.Client.Settings.AutoRegister && !try.issuer:
-		return fault.New(fault.Forbidden, fault.ReasonNotRegistered, "this account is not registered with this application")
+	case k.User.Registration == nil && try.Client.Settings.RequireRegistration && !try.issuer:
+		return session.NotRegistered()
 	}
 	return nil
 }

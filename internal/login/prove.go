@@ -23,8 +23,11 @@ type Proven struct {
 	Device       string      // its id
 }
 
-// acrPassword is the authentication context class of a password alone.
-const acrPassword = "1"
+// ACROneFactor is the authentication context class of one factor: a password, or a mailed one-time token.
+const ACROneFactor = "1"
+
+// ACRs are the classes that a login here can reach, weakest first.
+func ACRs() []string { return []string{ACROneFactor} }
 
 // Prove is Password for a page of ours: the same limits, work and refusals, and no session of a client is opened. It never signs up, whatever
 // the client's AutoRegister says: the page has a link for that, so it need not tell which addresses have accounts.
@@ -44,7 +47,7 @@ func (s *Service) proven(call *audit.Call, try *passwordTry, u *user.User) (Prov
 	if err != nil {
 		return Proven{}, fault.From(err)
 	}
-	return Proven{User: *u, AuthTime: call.At, AMR: []string{"pwd"}, ACR: acrPassword, DeviceCookie: cookie, Device: device}, nil
+	return Proven{User: *u, AuthTime: call.At, AMR: []string{"pwd"}, ACR: ACROneFactor, DeviceCookie: cookie, Device: device}, nil
 }
 
 // ChangePasswordRequest changes the password of a person who is signed on. The current one is asked for: who finds a signed-on browser, or

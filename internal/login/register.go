@@ -15,8 +15,11 @@ import (
 
 // Register stores a sign-up attempt and mails its proof. It answers alike, and does alike (one hash, one look-up, one attempt, one mail),
 // whether or not the address has an account: then the attempt is inert and the mail says so. Reasons: weak_password, breached_password,
-// rate_limited, busy.
+// rate_limited, busy; registration_closed (403) where the client requires a registration.
 func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRequest) error {
+	if req.Client.Settings.RequireRegistration {
+		return closed()
+	}
 	email, err := user.NormaliseEmail(req.Email)
 	if err != nil {
 		return err
@@ -56,6 +59,12 @@ func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRe
 		m = mailing{to: email, template: delivery.TemplateClosed, locale: req.Locale}
 	}
 	return s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: known.taken(), events: []trail{about}})
+}
+
+// closed is the refusal of a sign-up at a client that lets in only who is registered: what an open sign-up made would be a registration. It
+// says nothing about any address.
+func closed() *fault.Error {
+	return fault.New(fault.Forbidden, fault.ReasonRegistrationClosed, "nobody can sign up for this application; ask the people who run it")
 }
 
 // signUpByLogin is what AutoRegister makes of a login at an unknown address: a sign-up attempt with the typed password, and the answer that

@@ -41,7 +41,7 @@ func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest)
 		if known.User.Locale != "" {
 			m.locale = known.User.Locale
 		}
-	case !known.taken() && known.Attempt != nil:
+	case !known.taken() && known.Attempt != nil && !req.Client.Settings.RequireRegistration: // spending it signs up
 		m.template = templateResetSignup
 	default:
 		m.drop = true
@@ -87,7 +87,7 @@ func (s *Service) Reset(ctx context.Context, call *audit.Call, req ResetRequest)
 
 func (s *Service) spendReset(ctx context.Context, call *audit.Call, req ResetRequest, k Ticket, about trail) (Proved, error) {
 	c := s.cfg.Directory.Client(k.TenantID, k.ClientID)
-	if c == nil && k.UserID == "" { // no client to register the new user with
+	if k.UserID == "" && (c == nil || c.Settings.RequireRegistration) { // no client to register the new user with
 		return Proved{}, s.refused(ctx, call, about, gone())
 	}
 	if err := s.checkNew(req.Tenant, c, req.Password, k.Email); err != nil {

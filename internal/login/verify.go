@@ -79,6 +79,9 @@ func (s *Service) proveAttempt(ctx context.Context, call *audit.Call, req Verify
 	if c == nil {
 		return Proved{}, s.refused(ctx, call, about, gone())
 	}
+	if c.Settings.RequireRegistration { // closed since the attempt was made
+		return Proved{}, s.refused(ctx, call, about, closed())
+	}
 	p := Proof{Attempt: a, UserID: secret.NewID(call.At), Name: a.Name, Password: a.Password, Roles: rolesOf(c), At: call.At}
 	if err := s.settlePassword(ctx, call, req, &p); err != nil {
 		return Proved{}, s.refusedVerify(ctx, call, about, err)

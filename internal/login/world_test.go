@@ -67,6 +67,7 @@ type world struct {
 	t        *tenant.Tenant
 	shut     *tenant.Client // auto_register off
 	auto     *tenant.Client // auto_register on
+	listed   *tenant.Client // require_registration on
 	j        *journal
 	ring     *secret.Ring
 	now      time.Time
@@ -120,12 +121,13 @@ func newWorld(t *testing.T, b backend, cfg login.Config) *world {
 			AfterVerifyURL: "https://app.example.com/welcome", AfterResetURL: "https://app.example.com/login",
 		}}
 	}
-	shut, auto := client("shut", false), client("auto", true)
-	b.prepare(t, []tenant.Tenant{one}, []tenant.Client{shut, auto})
+	shut, auto, listed := client("shut", false), client("auto", true), client("listed", false)
+	listed.Settings.RequireRegistration = true
+	b.prepare(t, []tenant.Tenant{one}, []tenant.Client{shut, auto, listed})
 	ring := secret.NewRing(ringKeys()...)
 	j := &journal{ring: ring}
-	w := &world{b: b, t: &one, shut: &shut, auto: &auto, j: j, ring: ring, now: now,
-		dir: &directory{tenants: []*tenant.Tenant{&one}, clients: []*tenant.Client{&shut, &auto}}}
+	w := &world{b: b, t: &one, shut: &shut, auto: &auto, listed: &listed, j: j, ring: ring, now: now,
+		dir: &directory{tenants: []*tenant.Tenant{&one}, clients: []*tenant.Client{&shut, &auto, &listed}}}
 	hasher := credential.NewPasswords(ring, credential.Config{MemoryKiB: 64, Passes: 1, Queue: 4096, Wait: time.Minute})
 	if cfg.Passwords == nil {
 		cfg.Passwords = watchedPasswords{hasher, j}
@@ -159,7 +161,10 @@ func (o opener) Open(ctx context.Context, call *audit.Call, req session.OpenRequ
 		f.AbsoluteExpiry = req.AbsoluteExpiry
 	}
 	var reg *user.Registration
-	if req.User.Registration == nil {
+	switch {
+	case req.Client.Settings.RequireRegistration:
+		reg = &user.Registration{ClientID: req.Client.ID, Held: true}
+	case req.User.Registration == nil:
 		reg = &user.Registration{ClientID: req.Client.ID, Roles: req.Client.Settings.DefaultRoles, CreatedAt: call.At}
 	}
 	rec := audit.Record{Events: []audit.Event{call.Event(secret.NewID(call.At), "session.opened")}, Messages: req.Messages}

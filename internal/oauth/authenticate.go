@@ -149,12 +149,12 @@ func (s *Service) openAssertion(ctx context.Context, call *audit.Call, c *tenant
 	if err != nil {
 		return nil, err
 	}
-	tok, err := jose.Open(rules, set, raw)
+	tok, err := jose.OpenBy(rules, set, raw)
 	if unknownKey(err) && c.Settings.OAuth.JWKSURI != "" { // the client may have rotated
 		if set, err = s.keys.of(ctx, c, call.Wall, true); err != nil {
 			return nil, err
 		}
-		tok, err = jose.Open(rules, set, raw)
+		tok, err = jose.OpenBy(rules, set, raw)
 	}
 	if err != nil {
 		return nil, badClient()

@@ -44,9 +44,14 @@ func (s *Service) examine(a *asking) error {
 	return nil
 }
 
-// refusal is the error response (RFC 6749 section 4.1.2.1).
+// refusal is the error response (RFC 6749 section 4.1.2.1). Reasons of this room are the RFCs' own codes; a person who is not registered has
+// none of its own.
 func refusal(t *tenant.Tenant, p *Params, target string, e *fault.Error) Reply {
-	return respond(t, p, target, url.Values{"error": {string(e.Reason)}, "error_description": {e.Safe}})
+	code := e.Reason
+	if code == fault.ReasonNotRegistered {
+		code = fault.ReasonOAuthDenied
+	}
+	return respond(t, p, target, url.Values{"error": {string(code)}, "error_description": {e.Safe}})
 }
 
 // respond adds what every response carries: state, and the issuer, which is what stops mix-up (RFC 9207 section 2). The issuer is the
@@ -74,6 +79,9 @@ func (s *Service) Push(ctx context.Context, call *audit.Call, t *tenant.Tenant, 
 	if p.ClientID != c.ID {
 		return "", 0, badRequest("client_id is not the client that is authenticated")
 	}
+	if err := s.limitPush(ctx, call, t, c); err != nil {
+		return "", 0, err
+	}
 	a := asking{tenant: t, at: call.At, p: &p, pushing: true}
 	if err := s.examine(&a); err != nil {
 		e := fault.From(err)
@@ -95,6 +103,9 @@ func (s *Service) Push(ctx context.Context, call *audit.Call, t *tenant.Tenant, 
 func (s *Service) Begin(ctx context.Context, call *audit.Call, t *tenant.Tenant, p Params) (Request, error) {
 	if call.Browser == "" {
 		return Request{}, badRequest("this browser keeps no cookies, and signing on needs one")
+	}
+	if err := s.limitBegin(ctx, call, t); err != nil {
+		return Request{}, err
 	}
 	if p.RequestURI != "" || slices.Contains(p.Unread, "request_uri") {
 		return s.takeUp(ctx, call, t, &p)

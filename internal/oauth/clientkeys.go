@@ -30,7 +30,7 @@ type keyCache struct {
 // fetchedKeys are what one address gave. mu makes one fetch at a time of it.
 type fetchedKeys struct {
 	mu    sync.Mutex
-	keys  jose.Keys
+	keys  jose.Set
 	got   time.Time // of keys
 	tried time.Time
 }
@@ -38,10 +38,10 @@ type fetchedKeys struct {
 func newKeyCache(f Fetcher) *keyCache { return &keyCache{fetcher: f, byURL: map[string]*fetchedKeys{}} }
 
 // of gives the keys of a client; newer asks for ones that are not known yet.
-func (k *keyCache) of(ctx context.Context, c *tenant.Client, wall time.Time, newer bool) (jose.Keys, error) {
+func (k *keyCache) of(ctx context.Context, c *tenant.Client, wall time.Time, newer bool) (jose.Set, error) {
 	o := &c.Settings.OAuth
 	if o.JWKSURI == "" {
-		keys, err := jose.ParseJWKS(o.JWKS)
+		keys, err := jose.ParseSet(o.JWKS)
 		if err != nil {
 			return nil, badClient()
 		}
@@ -81,7 +81,7 @@ func (k *keyCache) entry(address string) *fetchedKeys {
 	return e
 }
 
-func (k *keyCache) fetch(ctx context.Context, address string) (jose.Keys, error) {
+func (k *keyCache) fetch(ctx context.Context, address string) (jose.Set, error) {
 	r, err := k.fetcher.Do(ctx, fetch.Request{URL: address, Header: map[string][]string{"Accept": {"application/jwk-set+json, application/json"}}})
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (k *keyCache) fetch(ctx context.Context, address string) (jose.Keys, error)
 	if r.Status != 200 {
 		return nil, errors.New("the keys are not there")
 	}
-	return jose.ParseJWKS(r.Body)
+	return jose.ParseSet(r.Body)
 }
 
 func unknownKey(err error) bool { return errors.Is(err, jose.ErrUnknownKey) }

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"testing"
@@ -74,7 +75,7 @@ func (b *back) keyed(kid string) func(change func(*assertion)) oauth.Credentials
 	return b.signing(key)
 }
 
-func (b *back) signing(key *jose.PrivateKey) func(change func(*assertion)) oauth.Credentials {
+func (b *back) signing(key jose.Signer) func(change func(*assertion)) oauth.Credentials {
 	return func(change func(*assertion)) oauth.Credentials {
 		a := assertion{Issuer: "stranger", Subject: "stranger", Audience: issuer, Expires: b.at.Add(time.Minute).Unix(), ID: secret.Random(8)}
 		change(&a)
@@ -150,6 +151,52 @@ func TestAssertionRace(t *testing.T) {
 			t.Fatalf("believed %d times", won)
 		}
 	})
+}
+
+// nameless signs with a header that has no kid.
+type nameless struct{ *jose.PrivateKey }
+
+func (nameless) KID() string { return "" }
+
+// TestAssertionsWithoutKid: a client with one key often gives it no name, or none in its assertions (RFC 7517 section 4.5); libraries take
+// both. Inline and published.
+func TestAssertionsWithoutKid(t *testing.T) {
+	b := backOnSQLite(t)
+	key, err := jose.Generate("mine", jose.ES256)
+	b.ok(err)
+	other, err := jose.Generate("mine", jose.ES256)
+	b.ok(err)
+	jwk, err := key.Public().JWK()
+	b.ok(err)
+	bare := bytes.Replace(jwk, []byte(`"kid":"mine",`), nil, 1)
+	if bytes.Equal(bare, jwk) {
+		t.Fatalf("no kid in %s", jwk)
+	}
+	for name, c := range map[string]struct {
+		jwk  []byte
+		by   jose.Signer
+		want fault.Reason
+	}{
+		"the key has none":       {bare, key, ""},
+		"the assertion has none": {jwk, nameless{key}, ""},
+		"neither has one":        {bare, nameless{key}, ""},
+		"another key":            {bare, nameless{other}, fault.ReasonOAuthClient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.set("stranger", func(cl *tenant.Client) {
+				cl.SecretHash = nil
+				cl.Settings.OAuth.AuthMethod, cl.Settings.OAuth.JWKS, cl.Settings.OAuth.JWKSURI = oauth.AuthPrivateKey, jose.JWKS(c.jwk), ""
+			})
+			_, _, err := b.auth(b.signing(c.by)(func(*assertion) {}))
+			refusedFor(t, err, c.want)
+			b.fetched.body = jose.JWKS(c.jwk)
+			b.set("stranger", func(cl *tenant.Client) {
+				cl.Settings.OAuth.JWKS, cl.Settings.OAuth.JWKSURI = nil, "https://client.example.com/"+secret.Random(8)
+			})
+			_, _, err = b.auth(b.signing(c.by)(func(*assertion) {}))
+			refusedFor(t, err, c.want)
+		})
+	}
 }
 
 // TestFetchedKeys: jwks_uri is read when needed, kept, read again for an unknown key but not at anybody's will, and served stale.

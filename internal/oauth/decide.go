@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 )
@@ -16,8 +17,9 @@ type facts struct {
 	client     *tenant.Client
 	live       *sso.Live // of the browser, nil when nobody is signed on
 	hint       string    // subject of id_token_hint, "" for none
+	stranger   bool      // the client requires a registration, and the person who is signed on has none
 	remembered Consent   // zero when the person never consented
-	acrs       []string  // that a login can reach
+	acrs       []string  // that a login can reach, weakest first
 	at         time.Time
 }
 
@@ -51,6 +53,9 @@ func decide(f *facts) verdict {
 	}
 	if !silent && f.mustChoose() {
 		return verdict{step: StepChoose}
+	}
+	if f.stranger { // before anything is asked of them: what they allowed would be for nothing
+		return verdict{step: StepReply, refusal: session.NotRegistered()}
 	}
 	if ask, must := f.mustConsent(); must {
 		if silent {
@@ -97,13 +102,15 @@ func (f *facts) tooOld() bool {
 	return f.at.Sub(f.live.Session.AuthTime) > time.Duration(maxAge)*time.Second
 }
 
-// tooWeak asks again only when that can help.
+// tooWeak reports whether another login could bring a stronger class than the sign-on has: up to the strongest of those asked for that a
+// login here can reach. What none can reach is answered with what was reached, acr_values being voluntary (OpenID Connect Core section
+// 3.1.2.1); and so is a login that fell short of it, since proved goes before this.
 func (f *facts) tooWeak() bool {
-	wanted := f.request.Params.ACRValues
-	if len(wanted) == 0 || slices.Contains(wanted, f.live.Session.ACR) {
-		return false
+	strongest := -1
+	for _, asked := range f.request.Params.ACRValues {
+		strongest = max(strongest, slices.Index(f.acrs, asked))
 	}
-	return slices.ContainsFunc(f.acrs, func(a string) bool { return slices.Contains(wanted, a) })
+	return slices.Index(f.acrs, f.live.Session.ACR) < strongest
 }
 
 // mustChoose also asks when the client expects another person than the one signed on: silently going on as somebody else is how people

@@ -158,7 +158,23 @@ func (s *Service) DeviceByCode(ctx context.Context, call *audit.Call, t *tenant.
 	if c == nil || d.Stage != DevicePending || !call.At.Before(d.ExpiresAt) || !c.MayGrant(tenant.GrantDevice) {
 		return Device{}, nil, noDevice()
 	}
-	return d, c, s.cfg.Back.Limits.GiveBack(ctx, charges, call.At)
+	if err := s.cfg.Back.Limits.GiveBack(ctx, charges, call.At); err != nil {
+		return Device{}, nil, err
+	}
+	return d, c, s.mayAllow(ctx, t, c, userID)
+}
+
+// mayAllow refuses a person who is signed on and may not enter the device's application. The device goes on waiting: whoever holds it may
+// have somebody else answer.
+func (s *Service) mayAllow(ctx context.Context, t *tenant.Tenant, c *tenant.Client, userID string) error {
+	if userID == "" {
+		return nil
+	}
+	stranger, err := s.stranger(ctx, t, c, userID)
+	if err == nil && stranger {
+		err = session.NotRegistered()
+	}
+	return err
 }
 
 func (s *Service) guessCharges(call *audit.Call, t *tenant.Tenant, userID string) []ephemeral.Charge {
@@ -180,6 +196,13 @@ func (s *Service) AllowDevice(ctx context.Context, call *audit.Call, t *tenant.T
 	}
 	if !within(scopes, d.Scope) {
 		return invalid(fault.ReasonOAuthScope, "that was not asked for")
+	}
+	c := s.cfg.Directory.Client(t.ID, d.ClientID)
+	if c == nil {
+		return noDevice()
+	}
+	if err := s.mayAllow(ctx, t, c, live.User.ID); err != nil {
+		return err
 	}
 	n := &live.Session
 	to := d

@@ -169,6 +169,7 @@ func offline(c *tenant.Client, scope []string) bool {
 func (s *Service) opening(call *audit.Call, t *tenant.Tenant, q *TokenRequest, u *user.User, scope []string) session.OpenRequest {
 	req := session.OpenRequest{
 		Tenant: t, Client: q.Client, User: u, Scope: strings.Join(scope, " "), Binding: q.Proof, ClientAuth: q.Authenticated,
+		Opaque: opaque(q.Client),
 	}
 	if !offline(q.Client, scope) {
 		req.AbsoluteExpiry = call.At.Add(t.For(q.Client).AccessLife)

@@ -52,13 +52,13 @@ func (s *Service) byExchange(ctx context.Context, call *audit.Call, t *tenant.Te
 	cl.Subject, cl.Audience, cl.Scope, cl.Act = subject.Subject, audience, strings.Join(scope, " "), act
 	cl.SessionID, cl.Epoch, cl.Roles, cl.AuthTime, cl.AMR, cl.ACR = subject.SessionID, subject.Epoch, subject.Roles, subject.AuthTime, subject.AMR, subject.ACR
 	cl.ExpiresAt = min(cl.ExpiresAt, subject.ExpiresAt) // it never outlives what it came from
-	access, err := s.issue(ctx, t, q.Client, &cl, call.At)
+	access, rows, err := s.issue(ctx, t, q.Client, &cl, call.At)
 	if err != nil {
 		return TokenAnswer{}, err
 	}
 	e := event(call, EventExchanged, q.Client.ID)
 	e.Subject, e.Session, e.Detail = cl.Subject, cl.SessionID, map[string]string{"from": subject.ID, "jti": cl.ID}
-	if err := s.cfg.Recorder.Record(ctx, one(e)); err != nil {
+	if err := s.cfg.Recorder.Record(ctx, audit.Record{Events: []audit.Event{e}, Tokens: rows}); err != nil {
 		return TokenAnswer{}, err
 	}
 	return TokenAnswer{
@@ -97,7 +97,20 @@ func (s *Service) exchangeable(ctx context.Context, call *audit.Call, t *tenant.
 	if !addressed || p.claims.thumbprint() != "" && p.claims.thumbprint() != q.Proof { // a bound token is its key's alone
 		return nil, badRequest("a token is not valid, or not this application's to exchange")
 	}
-	return &p.claims, nil
+	return &p.claims, s.mayHandle(ctx, t, q.Client, &p.claims)
+}
+
+// mayHandle keeps people out of an application that requires a registration by this road too: none enters it in the hands of another
+// application. A token that policy does not accept is invalid_request (RFC 8693 section 2.2.2).
+func (s *Service) mayHandle(ctx context.Context, t *tenant.Tenant, c *tenant.Client, cl *claims) error {
+	if cl.SessionID == "" {
+		return nil
+	}
+	stranger, err := s.stranger(ctx, t, c, cl.Subject)
+	if err == nil && stranger {
+		err = invalid(fault.ReasonNotRegistered, "the person of the token is not registered with this application")
+	}
+	return err
 }
 
 // acting is the act claim (RFC 8693 section 4.1), the newest actor outermost.

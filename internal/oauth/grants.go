@@ -21,6 +21,7 @@ func (s *Service) byRefresh(ctx context.Context, call *audit.Call, t *tenant.Ten
 	}
 	tokens, err := s.cfg.Back.Sessions.Refresh(ctx, call, session.RefreshRequest{
 		Tenant: t, Client: q.Client, Authenticated: q.Authenticated, Refresh: q.Refresh, Proof: q.Proof, Scope: q.Scope, Audience: q.Resource,
+		Opaque: opaque(q.Client),
 	})
 	if err != nil {
 		return TokenAnswer{}, asGrant(err)
@@ -44,9 +45,14 @@ func (s *Service) byClient(ctx context.Context, call *audit.Call, t *tenant.Tena
 	}
 	cl := fresh(call, t, q, eff.AccessLife)
 	cl.Subject, cl.Audience, cl.Scope = q.Client.ID, audience, strings.Join(scope, " ")
-	access, err := s.issue(ctx, t, q.Client, &cl, call.At)
+	access, rows, err := s.issue(ctx, t, q.Client, &cl, call.At)
 	if err != nil {
 		return TokenAnswer{}, err
+	}
+	for _, row := range rows {
+		if err := s.cfg.Back.Opaques.Put(ctx, row); err != nil {
+			return TokenAnswer{}, err
+		}
 	}
 	return TokenAnswer{AccessToken: access, TokenType: tokenType(q.Proof), ExpiresIn: eff.AccessLife, Scope: scope}, nil
 }

@@ -110,32 +110,43 @@ func claimsOf(a *token.AccessClaims) claims {
 // opaquePrefix tells opaque access tokens from JWTs, and lets scanners of leaked secrets find them.
 const opaquePrefix = "gat_"
 
-// issue signs an access token that no session brings along, or keeps it here for a client whose tokens are opaque.
-func (s *Service) issue(ctx context.Context, t *tenant.Tenant, c *tenant.Client, cl *claims, at time.Time) (secret.Text, error) {
+// issue makes an access token that no session brings along: a signed one, or an opaque one with the row that is to be written for it.
+func (s *Service) issue(ctx context.Context, t *tenant.Tenant, c *tenant.Client, cl *claims, at time.Time) (secret.Text, []audit.OpaqueToken, error) {
 	if c.Settings.OAuth.OpaqueTokens {
-		return s.keep(ctx, c, cl)
+		text, row, err := opaqueOf(c, cl)
+		return text, []audit.OpaqueToken{row}, err
 	}
 	body, err := json.Marshal(cl)
 	if err != nil {
-		return secret.Text{}, err
+		return secret.Text{}, nil, err
 	}
 	alg := t.For(c).Alg
 	text, err := s.cfg.Back.Signer.Sign(ctx, t, token.Shape{Key: token.Rotating, Alg: alg, Type: "at+jwt"}, at, body)
-	return secret.NewText(text), err
+	return secret.NewText(text), nil, err
 }
 
-// keep stores what an opaque token stands for, under its hash.
-func (s *Service) keep(ctx context.Context, c *tenant.Client, cl *claims) (secret.Text, error) {
+// opaqueOf makes an opaque token and the row of what it stands for, under its hash.
+func opaqueOf(c *tenant.Client, cl *claims) (secret.Text, audit.OpaqueToken, error) {
 	body, err := json.Marshal(cl)
 	if err != nil {
-		return secret.Text{}, err
+		return secret.Text{}, audit.OpaqueToken{}, err
 	}
 	text := opaquePrefix + secret.Random(32)
-	err = s.cfg.Back.Opaques.Put(ctx, Opaque{
+	return secret.NewText(text), audit.OpaqueToken{
 		TenantID: c.TenantID, Hash: secret.Hash(text), ID: cl.ID, SessionID: cl.SessionID, ClientID: c.ID, Claims: body,
 		ExpiresAt: time.Unix(cl.ExpiresAt, 0).UTC(),
-	})
-	return secret.NewText(text), err
+	}, nil
+}
+
+// opaque is how a session of this client makes its access tokens: nil, which signs them, unless they are opaque.
+func opaque(c *tenant.Client) session.Opaque {
+	if !c.Settings.OAuth.OpaqueTokens {
+		return nil
+	}
+	return func(ac *token.AccessClaims) (secret.Text, audit.OpaqueToken, error) {
+		cl := claimsOf(ac)
+		return opaqueOf(c, &cl)
+	}
 }
 
 // answered is what a session of a person brings its client.
@@ -149,22 +160,13 @@ type answered struct {
 // tokens makes the response for a person's session. Without offline access nothing outlives the access token, so no refresh token is shown.
 func (s *Service) tokens(ctx context.Context, call *audit.Call, t *tenant.Tenant, a answered) (TokenAnswer, error) {
 	ac := &a.tokens.AccessClaims
-	if ac.ID == "" { // the signer fills it in on its own copy
-		ac.ID = secret.NewID(call.At)
-	}
 	out := TokenAnswer{
 		AccessToken: a.tokens.Access, TokenType: tokenType(ac.Thumbprint), ExpiresIn: ac.ExpiresAt.Sub(call.At), Scope: strings.Fields(ac.Scope),
-	}
-	var err error
-	if a.client.Settings.OAuth.OpaqueTokens {
-		cl := claimsOf(ac)
-		if out.AccessToken, err = s.keep(ctx, a.client, &cl); err != nil {
-			return TokenAnswer{}, err
-		}
 	}
 	if a.hand {
 		out.RefreshToken = a.tokens.Refresh
 	}
+	var err error
 	if slices.Contains(out.Scope, ScopeOpenID) {
 		out.IDToken, err = s.idToken(ctx, call, t, &a, out.AccessToken)
 	}

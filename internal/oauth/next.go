@@ -105,14 +105,29 @@ func (s *Service) gather(ctx context.Context, call *audit.Call, t *tenant.Tenant
 	if hint, ok := s.hint(t, r.Params.IDTokenHint, call.At); ok {
 		f.hint = hint.subject
 	}
+	if live == nil {
+		return f, target, nil
+	}
+	if f.stranger, err = s.stranger(ctx, t, client, live.User.ID); err != nil {
+		return f, "", err
+	}
 	f.remembered, err = s.remembered(ctx, t, client, live)
 	return f, target, err
 }
 
-func (s *Service) remembered(ctx context.Context, t *tenant.Tenant, c *tenant.Client, live *sso.Live) (Consent, error) {
-	if live == nil {
-		return Consent{}, nil
+// stranger reports whether the client lets in only who is registered with it, and this person is not.
+func (s *Service) stranger(ctx context.Context, t *tenant.Tenant, c *tenant.Client, userID string) (bool, error) {
+	if !c.Settings.RequireRegistration {
+		return false, nil
 	}
+	u, err := s.cfg.Back.Users.Get(ctx, t.ID, userID, c.ID)
+	if fault.ReasonOf(err) == fault.ReasonNotFound {
+		return true, nil
+	}
+	return err == nil && u.Registration == nil, err
+}
+
+func (s *Service) remembered(ctx context.Context, t *tenant.Tenant, c *tenant.Client, live *sso.Live) (Consent, error) {
 	all, err := s.cfg.Requests.Consents(ctx, t.ID, live.User.ID, c.ID)
 	if err != nil || len(all) == 0 {
 		return Consent{}, err

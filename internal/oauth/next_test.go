@@ -85,6 +85,9 @@ func TestPrompts(t *testing.T) {
 		"max_age 59, none":             {func(p *oauth.Params) { p.MaxAge, p.Prompt = seconds(59), []string{"none"} }, false, "login_required"},
 		"the client's own max age":     {func(p *oauth.Params) { p.ClientID = "fresh" }, false, "code"},
 		"acr reached":                  {func(p *oauth.Params) { p.ACRValues = []string{"9", "1"} }, false, "code"},
+		"acr, a stronger one beside":   {func(p *oauth.Params) { p.ACRValues = []string{"1", "2"} }, false, "login"},
+		"acr, the strongest is none":   {func(p *oauth.Params) { p.ACRValues = []string{"9", "1", "8"} }, false, "code"},
+		"acr to be reached, none":      {func(p *oauth.Params) { p.ACRValues, p.Prompt = []string{"2"}, []string{"none"} }, false, "login_required"},
 		"acr that a login can reach":   {func(p *oauth.Params) { p.ACRValues = []string{"2"} }, false, "login"},
 		"acr that nothing can reach":   {func(p *oauth.Params) { p.ACRValues = []string{"9"} }, false, "code"},
 		"hint of whoever is signed on": {func(p *oauth.Params) { p.IDTokenHint = w.ada.ID + " app" }, false, "code"},
@@ -116,6 +119,32 @@ func TestPrompts(t *testing.T) {
 	}
 	w.at = noon.Add(61 * time.Second)
 	w.wants(w.next("b", w.begin("b", with(func(p *oauth.Params) { p.ClientID = "fresh" })).ID, w.live("b", cookie)), oauth.StepLogin)
+}
+
+// TestClasses: a sign-on of a weaker class than the strongest asked for that a login can reach is asked to prove itself once more, and only
+// once: acr_values is voluntary (OpenID Connect Core section 3.1.2.1), so a login that falls short is answered with what it reached.
+func TestClasses(t *testing.T) {
+	w := onSQLite(t)
+	wants := with(func(p *oauth.Params) { p.ACRValues = []string{"2"} })
+	cookie, live := w.signOn("b", w.ada, secret.Text{})
+	r := w.begin("b", wants)
+	w.wants(w.next("b", r.ID, live), oauth.StepLogin)
+	cookie, live = w.signIn("b", r.ID, w.ada, cookie) // a password again: class 1
+	if code := w.minted(w.next("b", r.ID, live)); code.ACR != "1" {
+		t.Fatalf("answered with %q", code.ACR)
+	}
+	w.wants(w.next("b", w.begin("b", wants).ID, live), oauth.StepLogin) // the next request asks anew
+
+	strong := sso.Proof{User: &w.ada, AMR: []string{"pwd", "otp"}, ACR: "2"}
+	cookie, _, err := w.sso.Open(t.Context(), w.call("b"), w.tenant, strong, cookie)
+	w.ok(err)
+	live = w.live("b", cookie)
+	for _, asked := range [][]string{{"2"}, {"1"}, {"2", "1"}, {"9"}, nil} {
+		r := w.begin("b", with(func(p *oauth.Params) { p.ACRValues = asked }))
+		if code := w.minted(w.next("b", r.ID, live)); code.ACR != "2" {
+			t.Fatalf("asked for %v, answered with %q", asked, code.ACR)
+		}
+	}
 }
 
 // TestProofCountsOnce: prompt=login is satisfied by a proof of this very request, by the one who is signed on now, and by nothing else.

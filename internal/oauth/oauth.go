@@ -6,6 +6,7 @@ package oauth
 import (
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -130,13 +131,7 @@ const (
 
 // Opaque is an opaque access token: one row, named by its hash. What it stands for is read from its session and these claims.
 type Opaque struct {
-	TenantID  string
-	Hash      []byte
-	ID        string // jti
-	SessionID string // "" for a client's own
-	ClientID  string
-	Claims    []byte // the claims a JWT would carry, as JSON
-	ExpiresAt time.Time
+	audit.OpaqueToken
 	RevokedAt time.Time
 }
 

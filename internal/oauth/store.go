@@ -52,9 +52,10 @@ type Devices interface {
 	Purge(ctx context.Context, tenantID string, before time.Time, limit int) (int, error)
 }
 
-// Opaques keeps opaque access tokens.
+// Opaques keeps opaque access tokens. One that belongs to a session is written by the verb that opens or rotates it (audit.Record.Tokens).
 type Opaques interface {
-	Put(ctx context.Context, o Opaque) error
+	// Put inserts one that stands alone: a client's own.
+	Put(ctx context.Context, o audit.OpaqueToken) error
 	// Opaque reads one, dead or not; NotFound otherwise.
 	Opaque(ctx context.Context, tenantID string, hash []byte) (Opaque, error)
 	RevokeOpaque(ctx context.Context, tenantID string, hash []byte, at time.Time, rec audit.Record) error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
+	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
@@ -73,10 +74,13 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 
 func onSQLite(t testing.TB) *world { return newWorld(t, testbed.OpenSQLite(t).Store) }
 
+// unlimited lets one machine ask as often as a test likes.
+var unlimited = tenant.Policy{Limits: tenant.Limits{AuthorizeNetwork: "off", PARNetwork: "off", PARClient: "off"}}
+
 func newWorld(t testing.TB, store *sqlstore.Store) *world {
 	t.Helper()
 	w := &world{t: t, store: store, clients: &directory{}, at: noon}
-	w.tenant = &tenant.Tenant{ID: secret.NewID(noon), Slug: "main", Name: "Main", Issuer: issuer, Test: true}
+	w.tenant = &tenant.Tenant{ID: secret.NewID(noon), Slug: "main", Name: "Main", Issuer: issuer, Test: true, Policy: unlimited}
 	confidential := secret.Hash("secret")
 	for _, c := range []tenant.Client{
 		{ID: "app", SecretHash: confidential},
@@ -101,7 +105,7 @@ func newWorld(t testing.TB, store *sqlstore.Store) *world {
 	w.sso = sso.New(store.SignOns(), sso.Config{})
 	w.s = oauth.New(oauth.Config{
 		Requests: store.OAuthRequests(), Codes: store.OAuthCodes(), SignOns: w.sso, Directory: w.clients, Tokens: hints{}, Recorder: store.Sessions(),
-		ACRs: []string{"1", "2"},
+		ACRs: []string{"1", "2"}, Back: oauth.Back{Limits: ephemeral.NewMemory(), Users: store.Users()},
 	})
 	w.ada = w.person("ada@example.com")
 	return w

@@ -9,11 +9,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 )
 
 // Open starts a session of a proved user: one signature, then one store verb, then the answer. A user who was disabled or whose epoch was
-// raised since the proof is refused by the store (ReasonUserChanged), and so is a parent that has ended (ReasonSessionRevoked).
+// raised since the proof is refused by the store (ReasonUserChanged), and so is a parent that has ended (ReasonSessionRevoked). Where the
+// client requires a registration, who has none is refused (ReasonNotRegistered); elsewhere they are registered by this.
 func (s *Service) Open(ctx context.Context, call *audit.Call, req OpenRequest) (Tokens, error) {
 	return s.OpenWith(ctx, call, req, s.store.Open)
 }
@@ -27,29 +29,66 @@ func (s *Service) OpenWith(ctx context.Context, call *audit.Call, req OpenReques
 		return Tokens{}, fault.From(err)
 	}
 	fam.Head = secret.RefreshHash(refresh)
-	holder, register := holderOf(&req, call.At)
+	holder, register, err := admitted(&req, call.At)
+	if err != nil {
+		return Tokens{}, err
+	}
 	claims := accessClaims(req.Tenant, req.Client, &fam, &holder, call.At)
 	if len(req.AccessAudience) > 0 {
 		claims.Audience = req.AccessAudience
 	}
-	access, err := s.tokens.SignAccess(ctx, req.Tenant, eff.Alg, claims)
+	rec := openRecord(call, &req, &fam, holder.Email)
+	access, err := s.makeAccess(ctx, &req, eff.Alg, &claims, &rec)
 	if err != nil {
 		return Tokens{}, err
 	}
-	event := familyEvent(call, EventOpened, &fam)
-	event.Person = call.Personal(holder.Email)
+	if err := commit(ctx, fam, register, rec); err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{
+		Access: access, AccessClaims: claims, Refresh: secret.NewText(refresh),
+		RefreshExpires: RefreshExpires(&fam), Family: fam, Holder: holder,
+	}, nil
+}
+
+// makeAccess signs the access token, or has the caller make one that travels with the open.
+func (s *Service) makeAccess(ctx context.Context, req *OpenRequest, alg string, claims *token.AccessClaims, rec *audit.Record) (secret.Text, error) {
+	if req.Opaque != nil {
+		text, row, err := req.Opaque(claims)
+		rec.Tokens = []audit.OpaqueToken{row}
+		return text, err
+	}
+	text, err := s.tokens.SignAccess(ctx, req.Tenant, alg, *claims)
+	return secret.NewText(text), err
+}
+
+func openRecord(call *audit.Call, req *OpenRequest, fam *Family, email string) audit.Record {
+	event := familyEvent(call, EventOpened, fam)
+	event.Person = call.Personal(email)
 	if fam.ParentID != "" {
 		event.Detail = map[string]string{"parent": fam.ParentID}
 	}
 	rec := one(event)
 	rec.Messages = req.Messages
-	if err := commit(ctx, fam, register, rec); err != nil {
-		return Tokens{}, err
+	return rec
+}
+
+// NotRegistered is the refusal of a client that lets in only people who are registered with it.
+func NotRegistered() *fault.Error {
+	return fault.New(fault.Forbidden, fault.ReasonNotRegistered, "this account is not registered with this application")
+}
+
+// admitted is who may enter: anybody, and then who was not registered is by this, or only who is registered already, which the store looks at
+// once more (Registration.Held). It is asked here, where every road of our own leads to a session.
+func admitted(req *OpenRequest, at time.Time) (Holder, *user.Registration, error) {
+	holder, register := holderOf(req, at)
+	if !req.Client.Settings.RequireRegistration {
+		return holder, register, nil
 	}
-	return Tokens{
-		Access: secret.NewText(access), AccessClaims: claims, Refresh: secret.NewText(refresh),
-		RefreshExpires: RefreshExpires(&fam), Family: fam, Holder: holder,
-	}, nil
+	if register != nil {
+		return Holder{}, nil, NotRegistered()
+	}
+	return holder, &user.Registration{ClientID: req.Client.ID, Held: true}, nil
 }
 
 func newFamily(call *audit.Call, req *OpenRequest, eff *tenant.Effective) Family {

@@ -44,7 +44,8 @@ type refreshing struct {
 	parsed tokenText
 	ours   bool // parsed holds a token of our form
 
-	access  string // signed in an earlier try, still good while the holder's claims stay the same
+	access  string             // made in an earlier try, still good while the holder's claims stay the same
+	kept    *audit.OpaqueToken // the row of an opaque access token that is not written yet
 	claims  token.AccessClaims
 	holder  Holder
 	checked bool               // the access token sent along was verified

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -20,9 +21,28 @@ func (r *refreshing) sign(ctx context.Context, l *Loaded, fam *Family, refresh s
 	r.holder = l.Holder
 	r.claims = accessClaims(r.req.Tenant, r.req.Client, &l.Family, &l.Holder, r.call.At)
 	r.narrow()
+	if r.req.Opaque != nil {
+		return r.makeOpaque()
+	}
 	var err error
 	r.access, err = r.s.tokens.SignAccess(ctx, r.req.Tenant, r.eff.Alg, r.claims)
 	return err
+}
+
+// makeOpaque makes an access token that nobody signs. Its row waits for the write that hands it out.
+func (r *refreshing) makeOpaque() error {
+	text, row, err := r.req.Opaque(&r.claims)
+	r.access, r.kept = text.Reveal(), &row
+	return err
+}
+
+// record is an event with the row of an opaque access token beside it, when one waits.
+func (r *refreshing) record(e audit.Event) audit.Record {
+	rec := one(e)
+	if r.kept != nil {
+		rec.Tokens = []audit.OpaqueToken{*r.kept}
+	}
+	return rec
 }
 
 func (r *refreshing) answer(l *Loaded, fam *Family, refresh string) Tokens {
@@ -45,18 +65,34 @@ func (r *refreshing) repeat(ctx context.Context, l *Loaded, o *outcome) (Tokens,
 	if err := r.sign(ctx, l, &fam, refresh); err != nil {
 		return Tokens{}, true, err
 	}
-	if o.Reason != "" {
-		e := familyEvent(r.call, EventSuperseded, &l.Family)
-		e.Reason = string(o.Reason)
-		if err := r.s.store.Record(ctx, one(e)); err != nil {
-			return Tokens{}, true, err
-		}
+	if err := r.noteRepeat(ctx, l, o); err != nil {
+		return Tokens{}, true, err
 	}
 	live, err := r.keep(ctx, l, &fam, changed)
 	if err != nil || !live {
 		return Tokens{}, err != nil, err
 	}
 	return r.answer(l, &fam, refresh), true, nil
+}
+
+// noteRepeat writes what a repeated hand-out leaves behind: that an old token came late, and the row of an opaque access token. Nothing of
+// the family changes, so the row need not wait for it; one that is not handed out after all is worth nothing to anybody.
+func (r *refreshing) noteRepeat(ctx context.Context, l *Loaded, o *outcome) error {
+	var rec audit.Record
+	if o.Reason != "" {
+		e := familyEvent(r.call, EventSuperseded, &l.Family)
+		e.Reason = string(o.Reason)
+		rec = one(e)
+	}
+	if r.kept != nil {
+		rec.Tokens = []audit.OpaqueToken{*r.kept}
+	}
+	if rec.Events == nil && rec.Tokens == nil {
+		return nil
+	}
+	err := r.s.store.Record(ctx, rec)
+	r.kept = nil // written once, however often the guard is tried
+	return err
 }
 
 func (r *refreshing) unseal(l *Loaded, h hand) (string, error) {
@@ -97,7 +133,7 @@ func (r *refreshing) advance(ctx context.Context, l *Loaded, o *outcome) (Tokens
 	if o.Adopted {
 		kind = EventAdopted
 	}
-	won, err := r.s.store.Swap(ctx, l.Family, o.Next, one(familyEvent(r.call, kind, &l.Family)))
+	won, err := r.s.store.Swap(ctx, l.Family, o.Next, r.record(familyEvent(r.call, kind, &l.Family)))
 	if err != nil || !won {
 		return Tokens{}, err != nil, err
 	}

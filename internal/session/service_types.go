@@ -35,7 +35,12 @@ type OpenRequest struct {
 	AbsoluteExpiry time.Time // no later than this, whatever the client's policy; zero leaves it to the policy
 
 	Messages []audit.Message // written in the transaction that opens the session
+	Opaque   Opaque          // makes the access token; nil signs one
 }
+
+// Opaque makes an access token that is not signed: its text, and the row that stands for it, which is written in the transaction that opens
+// or rotates the session. It touches nothing.
+type Opaque func(c *token.AccessClaims) (secret.Text, audit.OpaqueToken, error)
 
 // RefreshRequest presents a refresh token.
 type RefreshRequest struct {
@@ -51,6 +56,7 @@ type RefreshRequest struct {
 	Scope    []string
 	Audience []string
 
+	Opaque  Opaque          // makes the access token; nil signs one
 	Dialect *DialectRefresh // nil for our own access tokens; else Client is found from the family
 }
 

@@ -12,7 +12,8 @@ import (
 type Store interface {
 	// Open inserts a family. When UserID is not empty it takes a share lock on the user's row and refuses with ReasonUserChanged
 	// (Conflict) unless the user is active and at Family.Epoch: so that an open cannot slip past a disable, delete or epoch raise. When
-	// register is not nil and the user is not registered with that client, the registration is made. When ParentID is not empty it takes a
+	// register is not nil and the user is not registered with that client, the registration is made, or, when it is Held, the open is
+	// refused with ReasonNotRegistered (Forbidden). When ParentID is not empty it takes a
 	// share lock on the parent as well and refuses with ReasonSessionRevoked (Unauthenticated) unless that one is live at CreatedAt: so that
 	// a child cannot slip past the end of its parent.
 	Open(ctx context.Context, f Family, register *user.Registration, rec audit.Record) error

@@ -79,6 +79,15 @@ func (t Tx) HalfOpen(f session.Family) error {
 	return err
 }
 
+// HalfUnregister is the part of user.Store.Unregister that comes before it looks for sessions.
+func (t Tx) HalfUnregister(tenantID, userID, clientID string, at time.Time) error {
+	if _, err := t.q.exec(userHeld, tenantID, userID, micros(at)); err != nil {
+		return err
+	}
+	_, err := t.q.exec(registrationDrop, tenantID, userID, clientID)
+	return err
+}
+
 // HalfSwap is the inside of session.Store.Swap.
 func (t Tx) HalfSwap(from, to session.Family) (bool, error) {
 	n, err := t.q.exec(sessionSwap, swapArgs(&from, &to, true)...)

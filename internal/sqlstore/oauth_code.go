@@ -77,15 +77,7 @@ func (s oauthCodes) Exchange(ctx context.Context, tenantID string, hash []byte, 
 		if ok = n == 1; err != nil || !ok {
 			return err
 		}
-		if err := q.later(sessionPut, row...); err != nil {
-			return err
-		}
-		if register != nil && f.UserID != "" {
-			if err := putRegistration(q, f.TenantID, f.UserID, *register); err != nil {
-				return err
-			}
-		}
-		return writeRecord(q, rec)
+		return putOpened(q, &f, row, register, rec)
 	})
 	return ok && err == nil, err
 }

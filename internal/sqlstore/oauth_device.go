@@ -110,19 +110,6 @@ func (s oauthDevices) Redeem(ctx context.Context, from oauth.Device, f session.F
 	return ok && err == nil, err
 }
 
-// putOpened writes a family whose guards have passed.
-func putOpened(q queryer, f *session.Family, row []any, register *user.Registration, rec audit.Record) error {
-	if err := q.later(sessionPut, row...); err != nil {
-		return err
-	}
-	if register != nil && f.UserID != "" {
-		if err := putRegistration(q, f.TenantID, f.UserID, *register); err != nil {
-			return err
-		}
-	}
-	return writeRecord(q, rec)
-}
-
 // Purge deletes expired ones.
 func (s oauthDevices) Purge(ctx context.Context, tenantID string, before time.Time, limit int) (int, error) {
 	return purge(ctx, s.e, devicePurge, tenantID, micros(before), int64(limit))

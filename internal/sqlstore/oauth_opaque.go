@@ -24,11 +24,13 @@ var (
 	tokenRevoked = hot(both(`SELECT 1 FROM revocation WHERE tenant_id || '' = $1 AND kind = 'token' AND target = $2`))
 )
 
-// Put inserts one.
-func (s oauthOpaques) Put(ctx context.Context, o oauth.Opaque) error {
-	return s.e.write(ctx, func(q queryer) error {
-		return q.later(opaquePut, o.TenantID, nonNil(o.Hash), o.ID, o.SessionID, o.ClientID, nonNil(o.Claims), micros(o.ExpiresAt), micros(o.RevokedAt))
-	})
+// Put inserts one that no other change brings along.
+func (s oauthOpaques) Put(ctx context.Context, o audit.OpaqueToken) error {
+	return s.e.write(ctx, func(q queryer) error { return putOpaque(q, &o) })
+}
+
+func putOpaque(q queryer, o *audit.OpaqueToken) error {
+	return q.later(opaquePut, o.TenantID, nonNil(o.Hash), o.ID, o.SessionID, o.ClientID, nonNil(o.Claims), micros(o.ExpiresAt), int64(0))
 }
 
 // Opaque reads one, dead or not.

@@ -41,6 +41,11 @@ func writeRecord(q queryer, rec audit.Record) error {
 			return err
 		}
 	}
+	for i := range rec.Tokens {
+		if err := putOpaque(q, &rec.Tokens[i]); err != nil {
+			return err
+		}
+	}
 	return writeRevocations(q, rec.Revocations)
 }
 

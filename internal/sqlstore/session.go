@@ -45,7 +45,7 @@ func (s sessions) Open(ctx context.Context, f session.Family, register *user.Reg
 	if f.UserID == "" {
 		register = nil
 	}
-	if s.e.kind() == postgresKind && simple(rec) && f.ParentID == "" && f.SSOID == "" {
+	if s.e.kind() == postgresKind && simple(rec) && f.ParentID == "" && f.SSOID == "" && (register == nil || !register.Held) {
 		return s.openOnce(ctx, f, register, rec)
 	}
 	row := sessionArgs(&f)
@@ -53,16 +53,19 @@ func (s sessions) Open(ctx context.Context, f session.Family, register *user.Reg
 		if err := guardOpen(q, &f); err != nil {
 			return err
 		}
-		if err := q.later(sessionPut, row...); err != nil {
-			return err
-		}
-		if register != nil {
-			if err := putRegistration(q, f.TenantID, f.UserID, *register); err != nil {
-				return err
-			}
-		}
-		return writeRecord(q, rec)
+		return putOpened(q, &f, row, register, rec)
 	})
+}
+
+// putOpened writes a family whose guards have passed.
+func putOpened(q queryer, f *session.Family, row []any, register *user.Registration, rec audit.Record) error {
+	if err := q.later(sessionPut, row...); err != nil {
+		return err
+	}
+	if err := admit(q, f.TenantID, f.UserID, register); err != nil {
+		return err
+	}
+	return writeRecord(q, rec)
 }
 
 // guardOpen takes the user's row before the sign-on session's, and that before the parent's, as every verb that ends sessions does: in one

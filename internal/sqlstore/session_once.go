@@ -18,9 +18,10 @@ import (
 // maxInline is how many events, and how many messages, a statement takes along. Each mix of numbers is a text of its own to prepare.
 const maxInline = 2
 
-// simple reports whether rec can travel inside one statement. Revocations need the counter's lock.
+// simple reports whether rec can travel inside one statement. Revocations need the counter's lock; opaque tokens are rare, and a shape for
+// them is not worth its texts.
 func simple(rec audit.Record) bool {
-	return len(rec.Revocations) == 0 && len(rec.Events) <= maxInline && len(rec.Messages) <= maxInline
+	return len(rec.Revocations) == 0 && len(rec.Tokens) == 0 && len(rec.Events) <= maxInline && len(rec.Messages) <= maxInline
 }
 
 // shape names the mix of things a statement takes along.

@@ -158,14 +158,18 @@ func devicePurged(s *scene) {
 	}
 }
 
-func opaques(s *scene) {
-	o := oauth.Opaque{
+func (s *scene) opaque() audit.OpaqueToken {
+	return audit.OpaqueToken{
 		TenantID: s.tenant.ID, Hash: secret.Bytes(32), ID: "jti", SessionID: "sid", ClientID: "app", Claims: []byte(`{"a":"ü"}`), ExpiresAt: noon.Add(time.Minute),
 	}
+}
+
+func opaques(s *scene) {
+	o := s.opaque()
 	s.ok(s.Opaques.Put(s.ctx, o))
 	got, err := s.Opaques.Opaque(s.ctx, s.tenant.ID, o.Hash)
 	s.ok(err)
-	s.same("opaque token", got, o)
+	s.same("opaque token", got, oauth.Opaque{OpaqueToken: o})
 	_, err = s.Opaques.Opaque(s.ctx, s.elsewhere().tenant.ID, o.Hash)
 	s.refused(err, fault.NotFound, fault.ReasonNotFound)
 	s.refused(s.Opaques.Put(s.ctx, o), fault.Conflict, "")

@@ -21,6 +21,7 @@ func Users(t *testing.T, r Rooms) {
 		{"delete", deleteUser}, {"raise the epoch", raiseEpoch}, {"epoch raised by many", epochByMany},
 		{"children end too", childrenEndWithUser}, {"purge", purgeUsers}, {"purge by portions", purgePortions},
 		{"purge forgets the person", purgeForgets}, {"other tenants untouched", usersElsewhere},
+		{"register", registering}, {"unregister", unregistering}, {"registrations that are asked for", heldRegistrations},
 	})
 }
 

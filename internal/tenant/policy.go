@@ -26,6 +26,7 @@ func DefaultLimits() Limits {
 		PasswordNetwork: "10/1m", PasswordNetworkAccount: "5/5m", PasswordAccount: "100/24h", PasswordDevice: "20/5m",
 		MailNetwork: "5/1h", MailAddress: "5/1h",
 		PasswordlessBurst: "1/30s", PasswordlessAddress: "20/24h", PasswordlessDevice: "20/24h", HandoffUser: "20/1m",
+		AuthorizeNetwork: "300/1m", PARNetwork: "1200/1m", PARClient: "3000/1m",
 	}
 }
 
@@ -43,6 +44,9 @@ func (l Limits) Filled() Limits {
 		PasswordlessAddress:    cmp.Or(l.PasswordlessAddress, d.PasswordlessAddress),
 		PasswordlessDevice:     cmp.Or(l.PasswordlessDevice, d.PasswordlessDevice),
 		HandoffUser:            cmp.Or(l.HandoffUser, d.HandoffUser),
+		AuthorizeNetwork:       cmp.Or(l.AuthorizeNetwork, d.AuthorizeNetwork),
+		PARNetwork:             cmp.Or(l.PARNetwork, d.PARNetwork),
+		PARClient:              cmp.Or(l.PARClient, d.PARClient),
 	}
 }
 

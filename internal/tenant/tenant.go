@@ -65,6 +65,9 @@ type Limits struct {
 	PasswordlessAddress    string `json:"passwordless_address,omitempty" doc:"passwordless mails per address; default 20/24h"`
 	PasswordlessDevice     string `json:"passwordless_device,omitempty" doc:"passwordless mails per known device; default 20/24h"`
 	HandoffUser            string `json:"handoff_user,omitempty" doc:"session codes per user; default 20/1m"`
+	AuthorizeNetwork       string `json:"authorize_network,omitempty" doc:"authorization requests begun by browsers per network; default 300/1m"`
+	PARNetwork             string `json:"par_network,omitempty" doc:"pushed authorization requests per network, which for an application's backend is all of its logins; default 1200/1m"`
+	PARClient              string `json:"par_client,omitempty" doc:"pushed authorization requests per client that proved itself; default 3000/1m"`
 }
 
 // Cookies are names and attributes of the token cookies.
@@ -127,14 +130,16 @@ type ClientSettings struct {
 	RedirectURIs   []string `json:"redirect_uris,omitempty" doc:"exact pages that may receive people back"`
 	AllowedOrigins []string `json:"allowed_origins,omitempty" doc:"exact origins of browser apps that may call with cookies"`
 	TokenDelivery  string   `json:"token_delivery,omitempty" doc:"both (default), cookie or bearer"`
-	AutoRegister   bool     `json:"auto_register,omitempty" doc:"an unknown address at login starts a sign-up"`
-	Lives          Lives    `json:"lives"`
-	Roles          []string `json:"roles,omitempty" doc:"every role that may be granted"`
-	DefaultRoles   []string `json:"default_roles,omitempty" doc:"roles granted at registration"`
-	ClientAuth     bool     `json:"client_auth,omitempty" doc:"refresh needs client authentication"`
-	Reusable       bool     `json:"reusable_refresh,omitempty" doc:"refresh tokens are not rotated"`
-	AfterVerifyURL string   `json:"after_verify_url,omitempty" doc:"where the page that proves a mailbox sends people"`
-	AfterResetURL  string   `json:"after_reset_url,omitempty" doc:"where the page that resets a password sends people"`
+	AutoRegister   bool     `json:"auto_register,omitempty" doc:"an unknown address at /login/password starts a sign-up; it says nothing about who may enter"`
+	// RequireRegistration closes an application to whoever is not registered there already (docs/adr/0009).
+	RequireRegistration bool     `json:"require_registration,omitempty" doc:"only people who are registered here may enter, and nobody signs up here; gatehouse users register lets people in; not beside auto_register"`
+	Lives               Lives    `json:"lives"`
+	Roles               []string `json:"roles,omitempty" doc:"every role that may be granted"`
+	DefaultRoles        []string `json:"default_roles,omitempty" doc:"roles granted at registration"`
+	ClientAuth          bool     `json:"client_auth,omitempty" doc:"refresh needs client authentication"`
+	Reusable            bool     `json:"reusable_refresh,omitempty" doc:"refresh tokens are not rotated"`
+	AfterVerifyURL      string   `json:"after_verify_url,omitempty" doc:"where the page that proves a mailbox sends people"`
+	AfterResetURL       string   `json:"after_reset_url,omitempty" doc:"where the page that resets a password sends people"`
 	// Claims adds claims to access tokens. Reserved claims are never overwritten, so no user can pass for a service.
 	Claims           map[string]string `json:"claims,omitempty" doc:"extra claims of access tokens: name → user.name, user.locale, user.data.<key> or registration.data.<key>; the name * with user.data or registration.data takes every key; reserved claims are never touched"`
 	OAuth            OAuth             `json:"oauth"`

@@ -142,6 +142,9 @@ func validateLimits(f *faults, l Limits) {
 		{"limits.passwordless_address", l.PasswordlessAddress},
 		{"limits.passwordless_device", l.PasswordlessDevice},
 		{"limits.handoff_user", l.HandoffUser},
+		{"limits.authorize_network", l.AuthorizeNetwork},
+		{"limits.par_network", l.PARNetwork},
+		{"limits.par_client", l.PARClient},
 	} {
 		if e.text == "" {
 			continue

@@ -20,6 +20,9 @@ func (c *Client) Validate() []Fault {
 	if s.ClientAuth && len(c.SecretHash) == 0 {
 		f.add("client_auth", "needs a secret")
 	}
+	if s.RequireRegistration && s.AutoRegister {
+		f.add("require_registration", "cannot stand beside auto_register: nobody signs up where a registration is required")
+	}
 	for i, uri := range s.RedirectURIs {
 		if why := redirectFault(uri); why != "" {
 			f.add(fmt.Sprintf("redirect_uris[%d]", i), "%s", why)

@@ -73,6 +73,10 @@ type Registration struct {
 	Roles     []string
 	Data      json.RawMessage
 	CreatedAt time.Time
+
+	// Held asks a store that opens a session for a registration that stands at the commit, and makes none: the client lets in only who is
+	// registered, and an operator may be removing them at this moment. Never stored.
+	Held bool
 }
 
 // PrimaryEmail is the user's primary e-mail identifier, or the zero value.

@@ -173,6 +173,8 @@ func (e *evidence) revoked() (Cause, *audit.Event) {
 		return AddressProved, e.last("signup.proved", f.RevokedAt)
 	case string(fault.ReasonClientGone):
 		return ClientRemoved, e.last("client.removed", f.RevokedAt)
+	case "registration_removed":
+		return NotRegistered, e.last("user.unregistered", f.RevokedAt)
 	case "revoked_by_operator":
 		return ByOperator, e.last(session.EventEnded, f.RevokedAt)
 	}

@@ -122,6 +122,7 @@ func (m *Memory) write(rec audit.Record) {
 	m.rec.Events = append(m.rec.Events, rec.Events...)
 	m.rec.Messages = append(m.rec.Messages, rec.Messages...)
 	m.rec.Revocations = append(m.rec.Revocations, rec.Revocations...)
+	m.rec.Tokens = append(m.rec.Tokens, rec.Tokens...)
 }
 
 // Open is session.Store.Open.
@@ -135,6 +136,9 @@ func (m *Memory) Open(_ context.Context, f session.Family, register *user.Regist
 		u := m.users[f.UserID]
 		if u == nil || u.Status != user.Active || u.Epoch != f.Epoch {
 			return fault.New(fault.Conflict, fault.ReasonUserChanged, "the account has changed")
+		}
+		if register != nil && register.Held && u.Registration == nil {
+			return fault.New(fault.Forbidden, fault.ReasonNotRegistered, "not registered")
 		}
 		if register != nil && u.Registration == nil {
 			r := *register

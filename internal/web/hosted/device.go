@@ -86,6 +86,10 @@ func (h *Pages) deviceForm(x *web.Exchange) (visit, url.Values, error) {
 
 func (h *Pages) deviceAgain(x *web.Exchange, f deviceForm, err error) error {
 	e := fault.From(err)
+	if e.Reason == fault.ReasonNotRegistered {
+		f.Problems = view.Problems{{Text: f.Say("error.not_registered")}}
+		return x.HTML(refused(x, err), devicePage(f))
+	}
 	switch e.Kind {
 	case fault.NotFound, fault.Gone, fault.Invalid, fault.Conflict:
 		f.Problems = view.Problems{{Field: "user_code", Text: f.Say("device.unknown_code")}}

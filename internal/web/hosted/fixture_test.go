@@ -65,6 +65,8 @@ func judge(pw secret.Text) error {
 		return nil
 	case "unverified":
 		return fault.New(fault.Unauthenticated, fault.ReasonEmailUnverified, login.MessageUnverified)
+	case "elsewhere":
+		return session.NotRegistered()
 	case "disabled":
 		return fault.New(fault.Forbidden, fault.ReasonDisabled, "disabled")
 	case "too often":
@@ -155,6 +157,9 @@ func (r *rooms) Look(_ context.Context, call *audit.Call, _ *tenant.Tenant, id s
 	s := oauth.Step{Kind: kind, Client: &tenant.Client{TenantID: "t1", ID: "garden", Name: "Garden Planner"}, Request: oauth.Request{
 		TenantID: "t1", ID: id, Params: oauth.Params{ClientID: "garden", RedirectURI: "https://garden.example.com/callback", LoginHint: "hint@example.com"},
 	}}
+	if id == "closed" {
+		s.Client.Settings.RequireRegistration = true
+	}
 	if kind == oauth.StepConsent {
 		s.Ask = []string{"openid", "profile", "email", "offline_access", "plants"}
 	}
@@ -202,6 +207,8 @@ func (r *rooms) DeviceByCode(_ context.Context, _ *audit.Call, _ *tenant.Tenant,
 	case "WDJB-MJHT":
 		return oauth.Device{ClientID: "tv", Scope: []string{"openid", "profile"}, Place: "198.51.100.0/24", Agent: phone, CreatedAt: noon},
 			&tenant.Client{ID: "tv", Name: "Living Room TV"}, nil
+	case "CLOSED":
+		return oauth.Device{}, nil, session.NotRegistered()
 	case "OFTEN":
 		return oauth.Device{}, nil, fault.New(fault.Limited, fault.ReasonLimited, "slow down").After(time.Minute)
 	}
@@ -302,6 +309,7 @@ func newSite(t testing.TB) *site {
 	}
 	s := &site{rooms: &rooms{step: map[string]oauth.StepKind{
 		"login": oauth.StepLogin, "choose": oauth.StepChoose, "consent": oauth.StepConsent, "ready": oauth.StepReply,
+		"closed": oauth.StepLogin,
 	}}}
 	var err error
 	s.pages, err = New(Config{Login: s.rooms, Flow: s.rooms, Devices: s.rooms, SignOns: s.rooms, Sessions: families{s.rooms}, Users: s.rooms, Directory: dir})

@@ -19,7 +19,7 @@ type loginForm struct {
 	Again    bool // somebody is signed on already, and is asked to show that it is still them
 	Problems view.Problems
 
-	Register, Forgot string // addresses
+	Register, Forgot string // addresses; no Register where nobody signs up
 }
 
 func (h *Pages) showLogin(x *web.Exchange) error {
@@ -38,7 +38,10 @@ func (h *Pages) loginPage(x *web.Exchange, status int, v *visit, email string, p
 	if f.Again {
 		f.Title = f.Say("login.again.title")
 	}
-	f.Register, f.Forgot = v.address(f.Page, "/ui/register"), v.address(f.Page, "/ui/forgot")
+	f.Forgot = v.address(f.Page, "/ui/forgot")
+	if !v.closed() {
+		f.Register = v.address(f.Page, "/ui/register")
+	}
 	return x.HTML(status, loginPage(f))
 }
 

@@ -47,6 +47,18 @@ func (h *Pages) enterFor(x *web.Exchange) (visit, error) {
 	return v, err
 }
 
+// closed reports whether the application lets in only who is registered with it, so that nobody signs up on the way to it.
+func (v *visit) closed() bool { return v.client != nil && v.client.Settings.RequireRegistration }
+
+// enterOpen is enterFor for the pages of a sign-up.
+func (h *Pages) enterOpen(x *web.Exchange) (visit, error) {
+	v, err := h.enterFor(x)
+	if err == nil && v.closed() {
+		err = fault.New(fault.Forbidden, fault.ReasonRegistrationClosed, "nobody can sign up for this application")
+	}
+	return v, err
+}
+
 func (h *Pages) mailFormOf(x *web.Exchange, v *visit, title, email string) mailForm {
 	f := mailForm{Page: v.page(x, title), App: v.app(), Email: email, Min: minLength(x.Tenant)}
 	f.Login = v.address(f.Page, "/ui/login")
@@ -54,7 +66,7 @@ func (h *Pages) mailFormOf(x *web.Exchange, v *visit, title, email string) mailF
 }
 
 func (h *Pages) showRegister(x *web.Exchange) error {
-	v, err := h.enterFor(x)
+	v, err := h.enterOpen(x)
 	if err != nil {
 		return err
 	}
@@ -63,7 +75,7 @@ func (h *Pages) showRegister(x *web.Exchange) error {
 
 // register stores a sign-up that leads back to the request once its mailbox is proved in this browser.
 func (h *Pages) register(x *web.Exchange) error {
-	v, err := h.enterFor(x)
+	v, err := h.enterOpen(x)
 	if err != nil {
 		return err
 	}
@@ -140,8 +152,11 @@ func (h *Pages) mail(x *web.Exchange, what string, ask mailVerb) error {
 func (h *Pages) sentPage(x *web.Exchange, v *visit, s sent) error {
 	s.Page = v.page(x, "sent."+s.What+".title")
 	s.Login, s.Resend, s.Restart = v.address(s.Page, "/ui/login"), v.address(s.Page, "/ui/resend"), v.address(s.Page, "/ui/register")
-	if s.What == "reset" {
+	switch {
+	case s.What == "reset":
 		s.Restart = v.address(s.Page, "/ui/forgot")
+	case v.closed():
+		s.Restart = ""
 	}
 	return x.HTML(http.StatusOK, sentPage(s))
 }
@@ -188,4 +203,4 @@ func (h *Pages) Back(x *web.Exchange, p login.Proved, signOn bool) (string, erro
 }
 
 // mailedACR is the class of a proof by a mailed one-time token: one factor.
-const mailedACR = "1"
+const mailedACR = login.ACROneFactor

@@ -59,7 +59,8 @@ func (a *API) publicOperations() []operation {
 		},
 		{
 			Route: post("/register", a.register), id: "register", summary: "Ask for an account; the mailbox must be proved", in: RegisterBody{},
-			params: []param{clientHeader}, answers: accepted, refuses: map[int]string{403: "cross_origin", 422: "weak_password, breached_password"},
+			params: []param{clientHeader}, answers: accepted,
+			refuses: map[int]string{403: "registration_closed, cross_origin", 422: "weak_password, breached_password"},
 		},
 		{
 			Route: post("/email/verify/resend", a.resend), id: "resendVerification", summary: "Send the proof mail again", in: MailBody{},

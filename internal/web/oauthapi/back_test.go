@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -128,6 +129,7 @@ func newBack(t testing.TB) *backWorld {
 	t.Cleanup(func() { cancel(); <-done })
 	w.rooms = oauth.New(oauth.Config{
 		Requests: store.OAuthRequests(), Codes: store.OAuthCodes(), SignOns: w.sso, Directory: w.dir, Recorder: store.Sessions(), Log: quiet, Tokens: tokens,
+		ACRs: login.ACRs(),
 		Back: oauth.Back{
 			Devices: store.OAuthDevices(), Opaques: store.OAuthOpaques(), Registrations: store.OAuthRegistrations(), Users: store.Users(),
 			Sessions: session.New(store.Sessions(), tokens, ring, session.Config{Log: quiet}), Signer: tokens, Values: ephemeral.NewMemory(),

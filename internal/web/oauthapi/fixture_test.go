@@ -14,6 +14,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
+	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -57,11 +58,14 @@ func (b byName) Authenticate(_ context.Context, _ *audit.Call, t *tenant.Tenant,
 	return c, proved, nil
 }
 
+// unlimited lets one machine ask as often as a test likes.
+var unlimited = tenant.Policy{Limits: tenant.Limits{AuthorizeNetwork: "off", PARNetwork: "off", PARClient: "off"}}
+
 func onSQLite(t testing.TB) *world { return newWorld(t, testbed.OpenSQLite(t).Store) }
 
 func newWorld(t testing.TB, store *sqlstore.Store) *world {
 	t.Helper()
-	w := &world{t: t, store: store, tenant: &tenant.Tenant{ID: secret.NewID(noon), Slug: "main", Name: "Main", Issuer: issuer, Test: true}}
+	w := &world{t: t, store: store, tenant: &tenant.Tenant{ID: secret.NewID(noon), Slug: "main", Name: "Main", Issuer: issuer, Test: true, Policy: unlimited}}
 	settings := tenant.ClientSettings{RedirectURIs: []string{callback, "https://app.example.com/with?a=1", "http://127.0.0.1/cb", "com.example.app:/cb"}}
 	settings.OAuth.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"}
 	third := settings
@@ -76,6 +80,7 @@ func newWorld(t testing.TB, store *sqlstore.Store) *world {
 	w.sso = sso.New(store.SignOns(), sso.Config{})
 	rooms := oauth.New(oauth.Config{
 		Requests: store.OAuthRequests(), Codes: store.OAuthCodes(), SignOns: w.sso, Directory: dir, Recorder: store.Sessions(), Log: slog.New(slog.DiscardHandler),
+		Back: oauth.Back{Limits: ephemeral.NewMemory(), Users: store.Users()},
 	})
 	api, err := New(Config{Front: rooms, SignOns: w.sso, Clients: byName{dir}})
 	w.ok(err)

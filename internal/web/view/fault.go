@@ -34,6 +34,10 @@ func ErrorPage(x *web.Exchange, _ int, e *fault.Error) templ.Component {
 		p := For(x, "fault.application.title")
 		return faultPage(p, p.Say("fault.application.lead"), e.Safe)
 	}
+	if e.Reason == fault.ReasonNotRegistered || e.Reason == fault.ReasonRegistrationClosed {
+		p := For(x, "fault.closed.title")
+		return faultPage(p, p.Say("fault.closed.lead"), "")
+	}
 	if e.Kind == fault.Gone {
 		return GonePage(For(x, "gone.title"))
 	}

@@ -32,6 +32,7 @@ func (s *Service) OpenWith(ctx context.Context, call *audit.Call, req OpenReques
 	if len(req.AccessAudience) > 0 {
 		claims.Audience = req.AccessAudience
 	}
+	claims.Thumbprint = cmp.Or(fam.Binding, req.AccessBinding)
 	access, err := s.tokens.SignAccess(ctx, req.Tenant, eff.Alg, claims)
 	if err != nil {
 		return Tokens{}, err

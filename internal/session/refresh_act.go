@@ -19,6 +19,7 @@ func (r *refreshing) sign(ctx context.Context, l *Loaded, fam *Family, refresh s
 	}
 	r.holder = l.Holder
 	r.claims = accessClaims(r.req.Tenant, r.req.Client, &l.Family, &l.Holder, r.call.At)
+	r.claims.Thumbprint = r.boundTo(&l.Family)
 	r.narrow()
 	var err error
 	r.access, err = r.s.tokens.SignAccess(ctx, r.req.Tenant, r.eff.Alg, r.claims)

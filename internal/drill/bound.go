@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -148,9 +149,9 @@ func stolenBoundElsewhere(ctx context.Context, t *Target) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	r, overheard, err := owner.Get(ctx, t, t.API+"/orders", access)
-	if err != nil || r.Status != http.StatusOK {
-		return Verdict{}, fmt.Errorf("the owner's own call: %v %v", r, err)
+	overheard, err := owner.served(ctx, t, access)
+	if err != nil {
+		return Verdict{}, err
 	}
 	other, err := owner.Proof(Claims(t.Now(), http.MethodGet, t.API+"/orders", "another token", ""))
 	if err != nil {
@@ -179,4 +180,22 @@ func stolenBoundElsewhere(ctx context.Context, t *Target) (Verdict, error) {
 		}
 	}
 	return refused("an API that asks nobody takes a bound token from its key alone")
+}
+
+// served calls the API as the owner does, and gives the proof. An API that has just started may know no key of a server that has just started,
+// and asks for keys at most once a second.
+func (h Holder) served(ctx context.Context, t *Target, access string) (proof string, err error) {
+	patience, stop := context.WithTimeout(ctx, 20*time.Second)
+	defer stop()
+	for {
+		r, proof, err := h.Get(ctx, t, t.API+"/orders", access)
+		if err != nil || r.Status == http.StatusOK {
+			return proof, err
+		}
+		select {
+		case <-patience.Done():
+			return "", fmt.Errorf("the owner's own call: %s", r)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }

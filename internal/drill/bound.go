@@ -2,106 +2,21 @@ package drill
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
-// holder has a key of its own and makes proofs of possession with it (RFC 9449).
-type holder struct{ key *jose.PrivateKey }
-
-func newHolder() (holder, error) {
-	key, err := jose.Generate("holder", jose.ES256)
-	return holder{key}, err
-}
-
-// proof speaks of one request at the instant; access and nonce may be empty.
-func (h holder) proof(at time.Time, method, url, access, nonce string) (string, error) {
-	claims := map[string]any{"jti": secret.Random(16), "htm": method, "htu": url, "iat": at.Unix()}
-	b64 := base64.RawURLEncoding.EncodeToString
-	if access != "" {
-		sum := sha256.Sum256([]byte(access))
-		claims["ath"] = b64(sum[:])
-	}
-	if nonce != "" {
-		claims["nonce"] = nonce
-	}
-	key, err := h.key.Public().JWK()
-	if err != nil {
-		return "", err
-	}
-	head, err := json.Marshal(map[string]any{"typ": "dpop+jwt", "alg": h.key.Alg(), "jwk": json.RawMessage(key)})
-	if err != nil {
-		return "", err
-	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	input := b64(head) + "." + b64(body)
-	sig, err := h.key.Sign([]byte(input))
-	return input + "." + b64(sig), err
-}
-
-// post sends a request with a proof, and a second time with the nonce that the first answer brings.
-func (h holder) post(ctx context.Context, t *Target, path string, body any) (*Reply, error) {
-	nonce := ""
-	for {
-		proof, err := h.proof(t.Now(), http.MethodPost, t.URL+path, "", nonce)
-		if err != nil {
-			return nil, err
-		}
-		r, err := t.Visitor().With("DPoP", proof).With("X-Token-Mode", "bearer").Post(ctx, path, body)
-		if err != nil || nonce != "" || r.Text("reason") != "use_dpop_nonce" {
-			return r, err
-		}
-		if nonce = r.Header.Get("DPoP-Nonce"); nonce == "" {
-			return nil, fmt.Errorf("a nonce was asked for and none was sent: %s", r)
-		}
-	}
-}
-
-func (h holder) me(ctx context.Context, t *Target, access string) (r *Reply, proof string, err error) {
-	if proof, err = h.proof(t.Now(), http.MethodGet, t.URL+"/me", access, ""); err != nil {
-		return nil, "", err
-	}
-	r, err = t.Visitor().With("Authorization", "DPoP "+access).With("DPoP", proof).Get(ctx, "/me")
-	return r, proof, err
-}
-
-// boundPair logs somebody in whose session is bound to a key.
-func boundPair(ctx context.Context, t *Target, h holder) (access, refresh string, err error) {
-	p, err := t.SignUp(ctx, "bound")
-	if err != nil {
-		return "", "", err
-	}
-	r, err := h.post(ctx, t, "/login/password", map[string]string{"email": p.Email, "password": p.Password, "client_id": t.ClientID})
-	if err != nil {
-		return "", "", err
-	}
-	if r.Status != http.StatusOK || r.Text("token_type") != "DPoP" {
-		return "", "", fmt.Errorf("a login with a proof: %s, token_type %q", r, r.Text("token_type"))
-	}
-	return r.Text("access_token"), r.Text("refresh_token"), nil
-}
-
 // stolenBound: both tokens of a session that is bound to a key are copied, and a proof of it is overheard; the key stays where it is.
 func stolenBound(ctx context.Context, t *Target) (Verdict, error) {
-	owner, err := newHolder()
+	thief, err := NewHolder()
 	if err != nil {
 		return Verdict{}, err
 	}
-	thief, err := newHolder()
-	if err != nil {
-		return Verdict{}, err
-	}
-	access, refresh, err := boundPair(ctx, t, owner)
+	owner, access, refresh, err := boundPair(ctx, t)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -134,11 +49,7 @@ func stolenBound(ctx context.Context, t *Target) (Verdict, error) {
 
 // replayedProof: a proof is overheard together with the token it names, and sent again.
 func replayedProof(ctx context.Context, t *Target) (Verdict, error) {
-	owner, err := newHolder()
-	if err != nil {
-		return Verdict{}, err
-	}
-	access, _, err := boundPair(ctx, t, owner)
+	owner, access, _, err := boundPair(ctx, t)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -153,4 +64,138 @@ func replayedProof(ctx context.Context, t *Target) (Verdict, error) {
 		return succeeded("an overheard proof works a second time")
 	}
 	return refused("a proof works once")
+}
+
+// forgedProof: the thief has the tokens, and knows the owner's public key, which stands in every proof. He writes a proof under that key and
+// cannot sign it.
+func forgedProof(ctx context.Context, t *Target) (Verdict, error) {
+	thief, err := NewHolder()
+	if err != nil {
+		return Verdict{}, err
+	}
+	owner, access, _, err := boundPair(ctx, t)
+	if err != nil {
+		return Verdict{}, err
+	}
+	jwk, err := owner.JWK()
+	if err != nil {
+		return Verdict{}, err
+	}
+	head := map[string]any{"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk}
+	claims := func() map[string]any { return Claims(t.Now(), http.MethodGet, t.URL+"/me", access, "") }
+	byThief, err := thief.Sign(head, claims())
+	if err != nil {
+		return Verdict{}, err
+	}
+	bare, err := Unsigned(head, claims())
+	if err != nil {
+		return Verdict{}, err
+	}
+	for name, proof := range map[string]string{
+		"signed by another key": byThief, "with noise for a signature": bare + "." + strings.Repeat("A", 86), "without a signature": bare + ".",
+	} {
+		r, err := t.Visitor().With("Authorization", "DPoP "+access).With("DPoP", proof).Get(ctx, "/me")
+		if err != nil {
+			return Verdict{}, err
+		}
+		if r.Status == http.StatusOK {
+			return succeeded("a proof %s passes for the owner's", name)
+		}
+	}
+	if r, _, err := owner.me(ctx, t, access); err != nil || r.Status != http.StatusOK {
+		return Verdict{}, fmt.Errorf("the owner's own call: %v %v", r, err)
+	}
+	return refused("only the owner of a key signs with it")
+}
+
+// proofMadeBefore: the thief had a minute at the device. He copied the refresh token and had the device make a proof, which he uses elsewhere: it
+// is fresh, right and unused, but knows no nonce of the server's.
+func proofMadeBefore(ctx context.Context, t *Target) (Verdict, error) {
+	owner, _, refresh, err := boundPair(ctx, t)
+	if err != nil {
+		return Verdict{}, err
+	}
+	body := map[string]string{"refresh_token": refresh, "client_id": t.ClientID}
+	for name, nonce := range map[string]string{"without a nonce": "", "with a nonce of his own making": secret.Random(40)} {
+		proof, err := owner.Proof(Claims(t.Now(), http.MethodPost, t.URL+"/jwt/refresh", "", nonce))
+		if err != nil {
+			return Verdict{}, err
+		}
+		r, err := t.Visitor().With("DPoP", proof).Post(ctx, "/jwt/refresh", body)
+		if err != nil {
+			return Verdict{}, err
+		}
+		if r.Status == http.StatusOK {
+			return succeeded("a proof made beforehand, %s, renews the session", name)
+		}
+	}
+	if r, err := owner.post(ctx, t, "/jwt/refresh", body); err != nil || r.Status != http.StatusOK {
+		return Verdict{}, fmt.Errorf("the owner's own refresh: %v %v", r, err)
+	}
+	return refused("where tokens are asked for, a proof must know a nonce that the server has just made")
+}
+
+// stolenBoundElsewhere: a bound token is copied and brought to an API that asks nobody: it has the key's name in the token, and the proof must
+// be that key's, for this call and this token.
+func stolenBoundElsewhere(ctx context.Context, t *Target) (Verdict, error) {
+	if t.API == "" {
+		return Verdict{}, fmt.Errorf("the target has no API")
+	}
+	thief, err := NewHolder()
+	if err != nil {
+		return Verdict{}, err
+	}
+	owner, access, _, err := boundPair(ctx, t)
+	if err != nil {
+		return Verdict{}, err
+	}
+	overheard, err := owner.served(ctx, t, access)
+	if err != nil {
+		return Verdict{}, err
+	}
+	other, err := owner.Proof(Claims(t.Now(), http.MethodGet, t.API+"/orders", "another token", ""))
+	if err != nil {
+		return Verdict{}, err
+	}
+	with := func(scheme, proof string) func() (*Reply, error) {
+		return func() (*Reply, error) {
+			v := t.Visitor().With("Authorization", scheme+" "+access)
+			if proof != "" {
+				v = v.With("DPoP", proof)
+			}
+			return v.Get(ctx, t.API+"/orders")
+		}
+	}
+	for name, try := range map[string]func() (*Reply, error){
+		"as a bearer token": with("Bearer", ""), "without a proof": with("DPoP", ""), "with an overheard proof": with("DPoP", overheard),
+		"with a proof for another token": with("DPoP", other),
+		"with a proof of another key":    func() (*Reply, error) { r, _, err := thief.Get(ctx, t, t.API+"/orders", access); return r, err },
+	} {
+		r, err := try()
+		if err != nil {
+			return Verdict{}, err
+		}
+		if r.Status == http.StatusOK {
+			return succeeded("an API takes the stolen token %s", name)
+		}
+	}
+	return refused("an API that asks nobody takes a bound token from its key alone")
+}
+
+// served calls the API as the owner does, and gives the proof. An API that has just started may know no key of a server that has just started,
+// and asks for keys at most once a second.
+func (h Holder) served(ctx context.Context, t *Target, access string) (proof string, err error) {
+	patience, stop := context.WithTimeout(ctx, 20*time.Second)
+	defer stop()
+	for {
+		r, proof, err := h.Get(ctx, t, t.API+"/orders", access)
+		if err != nil || r.Status == http.StatusOK {
+			return proof, err
+		}
+		select {
+		case <-patience.Done():
+			return "", fmt.Errorf("the owner's own call: %s", r)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }

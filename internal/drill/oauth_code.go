@@ -12,29 +12,43 @@ const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
 // Code signs the person on at the issuer in a fresh browser and gives the authorization code that the client's page receives.
 func (p *Person) Code(ctx context.Context) (string, error) {
-	v := p.Target.Visitor()
-	r, err := v.Get(ctx, authorization(p.Target, map[string]string{"prompt": ""}))
+	return p.Authorize(ctx, authorization(p.Target, map[string]string{"prompt": ""}))
+}
+
+// Authorize is Code for the request at path.
+func (p *Person) Authorize(ctx context.Context, path string) (string, error) {
+	to, _, err := p.walk(ctx, p.Target.Visitor(), path, func(to *url.URL) bool { return to.Query().Get("code") != "" })
 	if err != nil {
 		return "", err
 	}
-	for range 5 {
+	if code := to.Query().Get("code"); code != "" {
+		return code, nil
+	}
+	return "", fmt.Errorf("a page is shown instead of a code")
+}
+
+// walk follows redirects from path as a browser does, signing on where it is asked to, until an address is the goal or a page is shown.
+func (p *Person) walk(ctx context.Context, v *Visitor, path string, goal func(*url.URL) bool) (*url.URL, *Reply, error) {
+	r, err := v.Get(ctx, path)
+	for range 6 {
+		if err != nil {
+			return nil, nil, err
+		}
 		to, err := url.Parse(r.Header.Get("Location"))
-		if err != nil || r.Status != http.StatusSeeOther {
-			return "", fmt.Errorf("signing on: %s", r)
+		switch {
+		case err != nil || r.Status != http.StatusSeeOther && r.Status != http.StatusOK:
+			return nil, nil, fmt.Errorf("signing on: %s", r)
+		case r.Status == http.StatusOK || goal(to):
+			return to, r, nil
 		}
-		if code := to.Query().Get("code"); code != "" {
-			return code, nil
-		}
-		if to.Path == "/ui/login" {
+		if r, err = v.Get(ctx, to.RequestURI()); to.Path == "/ui/login" && err == nil {
 			r, err = v.Post(ctx, to.RequestURI(), url.Values{"email": {p.Email}, "password": {p.Password}, "i": {to.Query().Get("i")}})
-		} else {
-			r, err = v.Get(ctx, to.RequestURI())
 		}
 		if err != nil {
-			return "", err
+			return nil, nil, err
 		}
 	}
-	return "", fmt.Errorf("signing on leads nowhere: %s", r)
+	return nil, nil, fmt.Errorf("signing on leads nowhere: %s", r)
 }
 
 // exchange spends a code as the drills' client, which is a public one.

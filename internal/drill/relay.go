@@ -91,3 +91,59 @@ func (t *Target) relay(ctx context.Context, own, foreign string) (bool, error) {
 	}
 	return false, nil
 }
+
+// stolenClaim: a phone claims a code with a proof of its key; the thief has read all that it sent and heard (its secret and number), and asks
+// for the session first, once the owner has typed the number.
+func stolenClaim(ctx context.Context, t *Target) (Verdict, error) {
+	phone, err := NewHolder()
+	if err != nil {
+		return Verdict{}, err
+	}
+	thief, err := NewHolder()
+	if err != nil {
+		return Verdict{}, err
+	}
+	p, err := t.SignUp(ctx, "claimed")
+	if err != nil {
+		return Verdict{}, err
+	}
+	access, _, err := p.Bearer(ctx)
+	if err != nil {
+		return Verdict{}, err
+	}
+	desktop := t.Visitor().With("Authorization", "Bearer "+access)
+	code, err := desktop.Post(ctx, "/session/create", nil)
+	if err != nil || code.Status != http.StatusOK {
+		return Verdict{}, fmt.Errorf("making a code: %v %v", code, err)
+	}
+	claim, err := phone.post(ctx, t, "/session/login/"+code.Text("session_code"), map[string]string{"client_id": t.ClientID})
+	if err != nil || claim.Status != http.StatusAccepted {
+		return Verdict{}, fmt.Errorf("the claim: %v %v", claim, err)
+	}
+	r, err := desktop.Post(ctx, "/session/confirm", map[string]string{"code_id": code.Text("code_id"), "number": claim.Text("number")})
+	if err != nil || r.Status != http.StatusOK {
+		return Verdict{}, fmt.Errorf("the confirmation: %v %v", r, err)
+	}
+	body := map[string]string{"claim_id": claim.Text("claim_id"), "claim_secret": claim.Text("claim_secret"), "client_id": t.ClientID}
+	for name, try := range map[string]func() (*Reply, error){
+		"without a key": func() (*Reply, error) {
+			return t.Visitor().With("X-Token-Mode", "bearer").Post(ctx, "/session/claim", body)
+		},
+		"with his own key": func() (*Reply, error) { return thief.post(ctx, t, "/session/claim", body) },
+	} {
+		if r, err := try(); err != nil || r.Status == http.StatusOK {
+			return stolen(name, err)
+		}
+	}
+	if r, err := phone.post(ctx, t, "/session/claim", body); err != nil || r.Status != http.StatusOK || r.Text("token_type") != "DPoP" {
+		return Verdict{}, fmt.Errorf("the phone itself: %v %v", r, err)
+	}
+	return refused("the session goes to the key that claimed it, and the tries did not end it")
+}
+
+func stolen(how string, err error) (Verdict, error) {
+	if err != nil {
+		return Verdict{}, err
+	}
+	return succeeded("a stolen claim gives a session %s", how)
+}

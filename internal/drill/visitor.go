@@ -28,6 +28,7 @@ type Target struct {
 	APIKey   string // an internal API key with every scope, of a service that is not the attacker's
 	SuperKey string // key of a backend that speaks the SuperTokens-shaped API; likewise
 	Strict   string // a client of the tenant with auto_register off, "" when there is none
+	API      string // base of an API of the tenant (package resource) that takes bound tokens and asks nobody, with /orders; "" when there is none
 	Now      func() time.Time
 	Patience time.Duration // how long a mail may take; 5 s when zero
 	HTTP     *http.Client  // how to reach it; redirects must not be followed

@@ -7,7 +7,7 @@ import (
 )
 
 // twoClients is a test tenant whose default client registers people by itself and whose client "strict" does not. User data is spread
-// over access tokens, so that planted claims have a road to travel.
+// over access tokens, so that planted claims have a road to travel. Devices may ask.
 const twoClients = `
 tenants:
 - id: 0198c000-0000-7000-8000-000000000001
@@ -16,7 +16,12 @@ tenants:
   test: true
   default_client: demo
   clients:
-  - {id: demo, name: Demo, auto_register: true, claims: {"*": user.data}, redirect_uris: ["http://localhost/callback", "http://127.0.0.1/callback"]}
+  - id: demo
+    name: Demo
+    auto_register: true
+    claims: {"*": user.data}
+    redirect_uris: ["http://localhost/callback", "http://127.0.0.1/callback"]
+    oauth: {grant_types: [authorization_code, refresh_token, "urn:ietf:params:oauth:grant-type:device_code"]}
   - {id: strict, name: Strict, auto_register: false}
 `
 

@@ -209,17 +209,23 @@ func (a *party) signsOn(client string, extra object) any {
 func TestOpenIDClient(t *testing.T) {
 	a := newParty(t, server.Options{})
 	for name, run := range map[string]func(*party){
-		"discovery":          (*party).discovers,
-		"code":               func(a *party) { a.codes("web", object{"scope": "openid email offline_access"}) },
-		"pushed":             func(a *party) { a.codes("web", object{"par": true, "scope": "openid email offline_access"}) },
-		"public":             func(a *party) { a.codes("spa", object{"scope": "openid email offline_access"}) },
-		"private key":        func(a *party) { a.codes("signer", object{"par": true, "scope": "openid email offline_access"}) },
-		"introspection":      (*party).looksInto,
-		"client credentials": (*party).works,
-		"device":             (*party).connectsDevice,
-		"registration":       (*party).registers,
-		"logout":             (*party).leaves,
-		"refusals":           (*party).isRefused,
+		"discovery":                        (*party).discovers,
+		"code":                             func(a *party) { a.codes("web", object{"scope": "openid email offline_access"}) },
+		"pushed":                           func(a *party) { a.codes("web", object{"par": true, "scope": "openid email offline_access"}) },
+		"public":                           func(a *party) { a.codes("spa", object{"scope": "openid email offline_access"}) },
+		"private key":                      func(a *party) { a.codes("signer", object{"par": true, "scope": "openid email offline_access"}) },
+		"introspection":                    (*party).looksInto,
+		"client credentials":               (*party).works,
+		"device":                           (*party).connectsDevice,
+		"registration":                     (*party).registers,
+		"logout":                           (*party).leaves,
+		"refusals":                         (*party).isRefused,
+		"bound, pushed":                    func(a *party) { a.bound("web", object{"par": true}) },
+		"bound, public":                    func(a *party) { a.bound("spa", object{}) },
+		"bound, pushed by a public client": func(a *party) { a.bound("spa", object{"par": true}) },
+		"bound code":                       (*party).keepsItsCode,
+		"bound machine":                    (*party).worksBound,
+		"bound device":                     func(a *party) { a.connects(true) },
 	} {
 		t.Run(name, func(t *testing.T) { run(a.in(t)) })
 	}
@@ -288,7 +294,10 @@ func (a *party) works() {
 }
 
 // connectsDevice: the device waits while the person types its code, sees who asks, and allows it.
-func (a *party) connectsDevice() {
+func (a *party) connectsDevice() { a.connects(nil) }
+
+// connects plays a device that proves the key while it polls, if any.
+func (a *party) connects(key any) {
 	device := a.call("device", "tv", "openid email offline_access")
 	type answer struct {
 		tokens  any
@@ -296,7 +305,7 @@ func (a *party) connectsDevice() {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		tokens, failure := a.try("poll", "tv", device)
+		tokens, failure := a.try("poll", "tv", device, key)
 		done <- answer{tokens, failure}
 	}()
 	a.allowsDevice(digText(device, "verification_uri"), digText(device, "user_code"))
@@ -304,6 +313,10 @@ func (a *party) connectsDevice() {
 	case got := <-done:
 		if got.failure != "" || digText(got.tokens, "claims.aud") != "tv" && digText(got.tokens, "claims.aud.0") != "tv" {
 			a.t.Fatalf("the device got %v: %s", dig(got.tokens, "claims"), got.failure)
+		}
+		if key != nil {
+			a.holds("tv", got.tokens, key)
+			return
 		}
 		a.call("userinfo", "tv", digText(got.tokens, "access_token"), digText(got.tokens, "claims.sub"))
 		a.call("refresh", "tv", digText(got.tokens, "refresh_token"))

@@ -28,7 +28,7 @@ import (
 const m2 = "https://m2.example.com"
 
 // rsaClient is twoClients whose users' tokens are signed by the algorithm of services' tokens: the algorithm must not be what keeps them apart.
-var rsaClient = strings.Replace(twoClients, "{id: demo, ", "{id: demo, alg: RS256, ", 1)
+var rsaClient = strings.Replace(twoClients, "    name: Demo\n", "    name: Demo\n    alg: RS256\n", 1)
 
 // mint makes a service's token over the internal API.
 func mint(ctx context.Context, t *testing.T, s *server.Server, body map[string]any) (token string, r *drill.Reply) {

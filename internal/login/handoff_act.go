@@ -50,9 +50,10 @@ type Redemption struct {
 
 // ClaimRequest claims a session code.
 type ClaimRequest struct {
-	Tenant *tenant.Tenant
-	Client *tenant.Client
-	Code   secret.Text
+	Tenant  *tenant.Tenant
+	Client  *tenant.Client
+	Code    secret.Text
+	Binding string // thumbprint of the proved key that the new session is bound to, "" for none
 }
 
 // RedeemRequest redeems a claim.
@@ -61,6 +62,8 @@ type RedeemRequest struct {
 	Client *tenant.Client
 	ID     string
 	Secret secret.Text
+	// Binding is the thumbprint of a proved key, "" for none. It must be the key of the claim; where that had none, the session is bound to it.
+	Binding string
 }
 
 // ViewCode shows a hand-off to the session that made it; Gone to everybody else and when it has expired. It changes nothing.
@@ -98,10 +101,14 @@ func (s *Service) OfferOf(ctx context.Context, call *audit.Call, t *tenant.Tenan
 }
 
 // ClaimCode claims a session code for the calling device, once. With the client's confirmation off it gives the session; else a number
-// for the person to type on the first device, and the secret that the session is later given to. Reasons: gone (410), wrong_client (403).
+// for the person to type on the first device, and the secret that the session is later given to. Reasons: gone (410), wrong_client (403),
+// invalid_dpop_proof (401: the client must bind its sessions, and no key was proved; the code may still be claimed).
 func (s *Service) ClaimCode(ctx context.Context, call *audit.Call, r ClaimRequest) (Claim, error) {
+	if r.Binding == "" && r.Client.Settings.OAuth.DPoPRequired {
+		return Claim{}, fault.New(fault.Unauthenticated, fault.ReasonOAuthProof, "this application must bind its sessions to a key")
+	}
 	id, claimSecret, number := idOf(r.Code), secret.NewText(secret.Random(32)), secret.Digits(2)
-	second := party{Place: call.Place(), Agent: call.Agent}
+	second := party{Place: call.Place(), Agent: call.Agent, Key: r.Binding}
 	h, err := s.moveHandoff(ctx, call, r.Tenant, id, claim(r.Code.Reveal(), r.Client.ID, second, secret.Hash(claimSecret.Reveal()), number))
 	about := handoffTrail(eventHandoffClaimed, r.Tenant, h)
 	if err != nil {
@@ -145,7 +152,7 @@ func (s *Service) PeekClaim(ctx context.Context, call *audit.Call, r RedeemReque
 	if r.Client != nil {
 		client = r.Client.ID
 	}
-	_, _, refusal := redeem(r.Secret.Reveal(), client, weak.Off("handoff-confirm"))(h)
+	_, _, refusal := redeem(r.Secret.Reveal(), client, r.Binding, weak.Off("handoff-confirm"))(h)
 	if refusal != nil && refusal.Reason != fault.ReasonPending {
 		return Redemption{}, refusal
 	}
@@ -159,9 +166,9 @@ func (h handoff) redemption() Redemption {
 }
 
 // RedeemClaim gives the session of a confirmed claim, once, or says that it waits. Reasons: wrong_number (403), gone (410; also when the
-// session it comes from has ended meanwhile), wrong_client (403).
+// session it comes from has ended meanwhile), wrong_client (403), binding_mismatch (401: the claim was made with another key; it waits on).
 func (s *Service) RedeemClaim(ctx context.Context, call *audit.Call, r RedeemRequest) (Redemption, error) {
-	h, err := s.moveHandoff(ctx, call, r.Tenant, r.ID, redeem(r.Secret.Reveal(), r.Client.ID, weak.Off("handoff-confirm")))
+	h, err := s.moveHandoff(ctx, call, r.Tenant, r.ID, redeem(r.Secret.Reveal(), r.Client.ID, r.Binding, weak.Off("handoff-confirm")))
 	if fault.ReasonOf(err) == fault.ReasonPending {
 		out := h.redemption()
 		out.Waiting = true
@@ -180,7 +187,7 @@ func (s *Service) RedeemClaim(ctx context.Context, call *audit.Call, r RedeemReq
 }
 
 // openChild opens the second device's own session: it inherits how and when the person was proved and how long the parent may live, ends
-// with the parent, and its owner is told by mail in the same transaction.
+// with the parent, and its owner is told by mail in the same transaction. It is bound to its own device's key, never to the parent's.
 func (s *Service) openChild(ctx context.Context, call *audit.Call, t *tenant.Tenant, c *tenant.Client, h handoff) (session.Tokens, error) {
 	u, err := s.cfg.Users.Get(ctx, t.ID, h.Parent.UserID, c.ID)
 	if err != nil {
@@ -196,7 +203,7 @@ func (s *Service) openChild(ctx context.Context, call *audit.Call, t *tenant.Ten
 	}
 	tokens, err := s.cfg.Sessions.Open(ctx, call, session.OpenRequest{
 		Tenant: t, Client: c, User: &u, AuthTime: h.Parent.AuthTime, AMR: h.Parent.AMR, ACR: h.Parent.ACR,
-		ParentID: h.Parent.ID, AbsoluteExpiry: h.Parent.Absolute, Messages: []audit.Message{notice},
+		ParentID: h.Parent.ID, AbsoluteExpiry: h.Parent.Absolute, Binding: h.Second.Key, Messages: []audit.Message{notice},
 	})
 	if err != nil {
 		return session.Tokens{}, endedParent(err)

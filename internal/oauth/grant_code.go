@@ -165,11 +165,16 @@ func offline(c *tenant.Client, scope []string) bool {
 	return slices.Contains(scope, ScopeOffline) && c.MayGrant(tenant.GrantRefresh)
 }
 
-// opening is the session that a grant opens. Without offline access it lives no longer than its access token.
+// opening is the session that a grant opens. Without offline access it lives no longer than its access token. A public client's is bound to the
+// key it proved; a confidential client's refresh token is held by its secret already and may outlive a key, so only its access tokens are
+// (RFC 9449 section 5).
 func (s *Service) opening(call *audit.Call, t *tenant.Tenant, q *TokenRequest, u *user.User, scope []string) session.OpenRequest {
 	req := session.OpenRequest{
-		Tenant: t, Client: q.Client, User: u, Scope: strings.Join(scope, " "), Binding: q.Proof, ClientAuth: q.Authenticated,
+		Tenant: t, Client: q.Client, User: u, Scope: strings.Join(scope, " "), AccessBinding: q.Proof, ClientAuth: q.Authenticated,
 		Opaque: opaque(q.Client),
+	}
+	if !q.Authenticated {
+		req.Binding = q.Proof
 	}
 	if !offline(q.Client, scope) {
 		req.AbsoluteExpiry = call.At.Add(t.For(q.Client).AccessLife)

@@ -16,8 +16,8 @@ type UserInfo struct {
 	person
 }
 
-// UserInfo tells about the person of an access token what its scopes allow. proof is the thumbprint of a valid DPoP proof for this call, ""
-// for none. Refusals are Unauthenticated with the reason of what is wrong with the token, or Forbidden (insufficient_scope).
+// UserInfo tells about the person of an access token what its scopes allow. proof is the thumbprint of the key that the token
+// came as bound to, "" for a bearer token: it must be the token's own. Refusals are Unauthenticated with the reason of what is wrong with the token, or Forbidden (insufficient_scope).
 func (s *Service) UserInfo(ctx context.Context, call *audit.Call, t *tenant.Tenant, access secret.Text, proof string) (UserInfo, error) {
 	if access.IsZero() {
 		return UserInfo{}, fault.New(fault.Unauthenticated, fault.ReasonMissingToken, "an access token is required")
@@ -26,8 +26,8 @@ func (s *Service) UserInfo(ctx context.Context, call *audit.Call, t *tenant.Tena
 	if err != nil {
 		return UserInfo{}, err
 	}
-	if jkt := p.claims.thumbprint(); jkt != "" && jkt != proof { // RFC 9449 section 7
-		return UserInfo{}, fault.New(fault.Unauthenticated, fault.ReasonInvalidToken, "the token is bound to a key")
+	if p.claims.thumbprint() != proof { // RFC 9449 section 7.1
+		return UserInfo{}, fault.New(fault.Unauthenticated, fault.ReasonBindingMismatch, "the token is bound to another key than the call proves, or to none")
 	}
 	scope := p.claims.scopes()
 	if p.claims.SessionID == "" || !slices.Contains(scope, ScopeOpenID) {

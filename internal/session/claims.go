@@ -16,7 +16,7 @@ import (
 const FaceOAuth = "oauth"
 
 // accessClaims builds the access token's claims from values in hand; no store is asked. Instants are whole seconds, as the token carries
-// them, and exp is never beyond the family's absolute expiry.
+// them, and exp is never beyond the family's absolute expiry. The key it is bound to is the caller's to name.
 func accessClaims(t *tenant.Tenant, c *tenant.Client, fam *Family, h *Holder, at time.Time) token.AccessClaims {
 	e := t.For(c)
 	issued := at.Truncate(time.Second)
@@ -37,7 +37,7 @@ func accessClaims(t *tenant.Tenant, c *tenant.Client, fam *Family, h *Holder, at
 		ExpiresAt: expires, IssuedAt: issued, NotBefore: issued, ID: secret.NewID(at),
 		SessionID: fam.ID, Epoch: fam.Epoch, Roles: roles, Scope: fam.Scope,
 		Email: email, EmailVerified: h.Verified && email != "", PreferredUsername: email, ApplicationID: fam.ClientID,
-		AuthTime: fam.AuthTime.Truncate(time.Second), AMR: fam.AMR, ACR: fam.ACR, Thumbprint: fam.Binding,
+		AuthTime: fam.AuthTime.Truncate(time.Second), AMR: fam.AMR, ACR: fam.ACR,
 		Extra: extraClaims(c, h),
 	}
 }

@@ -37,6 +37,7 @@ func (s *Service) OpenWith(ctx context.Context, call *audit.Call, req OpenReques
 	if len(req.AccessAudience) > 0 {
 		claims.Audience = req.AccessAudience
 	}
+	claims.Thumbprint = cmp.Or(fam.Binding, req.AccessBinding)
 	rec := openRecord(call, &req, &fam, holder.Email)
 	access, err := s.makeAccess(ctx, &req, eff.Alg, &claims, &rec)
 	if err != nil {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"time"
@@ -149,8 +150,12 @@ func (r *refreshing) accessStillGood(fam *Family) bool {
 	}
 	c := &r.sent
 	return c.SessionID == fam.ID && c.SessionID != "" && c.Subject == fam.Subject && c.Epoch == fam.Epoch &&
-		c.Thumbprint == fam.Binding && c.ExpiresAt.Sub(r.call.At) >= sameLeft
+		c.Thumbprint == r.boundTo(fam) && c.ExpiresAt.Sub(r.call.At) >= sameLeft
 }
+
+// boundTo is the key that the next access token is bound to. A session that is bound to no key stays so, or a thief could bind it to his own;
+// a proof binds what it asks for all the same (RFC 9449 section 5).
+func (r *refreshing) boundTo(fam *Family) string { return cmp.Or(fam.Binding, r.req.Proof) }
 
 func (r *refreshing) samePair(l *Loaded) Tokens {
 	return Tokens{

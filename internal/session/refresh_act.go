@@ -20,6 +20,7 @@ func (r *refreshing) sign(ctx context.Context, l *Loaded, fam *Family, refresh s
 	}
 	r.holder = l.Holder
 	r.claims = accessClaims(r.req.Tenant, r.req.Client, &l.Family, &l.Holder, r.call.At)
+	r.claims.Thumbprint = r.boundTo(&l.Family)
 	r.narrow()
 	if r.req.Opaque != nil {
 		return r.makeOpaque()

@@ -20,7 +20,7 @@ type OpenRequest struct {
 	AMR      []string   // RFC 8176 values, for example "pwd"
 	ACR      string
 	Scope    string
-	Binding  string // proved DPoP thumbprint
+	Binding  string // proved DPoP thumbprint that the session is bound to: its refresh token and every access token
 	Device   string // known-device id to remember, "" for none
 
 	// Of the OAuth server.
@@ -28,6 +28,7 @@ type OpenRequest struct {
 	OrgID          string   // the organisation it is for
 	Audience       []string // of its access tokens; the client's when empty
 	AccessAudience []string // of the first access token alone (RFC 8707 section 2.2); Audience when empty
+	AccessBinding  string   // proved DPoP thumbprint that the first access token alone is bound to; Binding when empty
 	ClientAuth     bool     // the client was authenticated, and must be at every refresh, whatever its settings
 
 	// Of a session handed off from another. It ends with its parent: the store refuses to open it beside a parent that has ended.
@@ -49,7 +50,7 @@ type RefreshRequest struct {
 	Authenticated bool // this face authenticated the client
 	Refresh       secret.Text
 	Access        secret.Text // the access token sent beside it, may be empty or rubbish
-	Proof         string      // thumbprint of a valid DPoP proof, "" for none
+	Proof         string      // thumbprint of a valid DPoP proof, "" for none; the access token is bound to it, whatever the session is bound to
 
 	// What the access token is narrowed to; the family keeps what it has (RFC 6749 section 6, RFC 8707 section 2.2). Beyond it:
 	// ReasonOAuthScope, ReasonOAuthTarget (Invalid), and nothing changes.

@@ -28,12 +28,15 @@ for (const [name, c] of Object.entries(config.clients)) {
 }
 
 const flows = {}; // by state: what the library must hear again
-let bound; // the DPoP key pair of this program
+const keys = {}; // DPoP key pairs of this program, by name
+const handles = {}; // what the library remembers of a party's key: the newest nonce
 
+// proofs makes the library prove a key: true is the program's own, a name is another one.
 async function proofs(name, wanted) {
   if (!wanted) return undefined;
-  bound ??= await client.randomDPoPKeyPair("ES256");
-  return { DPoP: client.getDPoPHandle(parties[name], bound) };
+  const key = wanted === true ? "own" : wanted;
+  keys[key] ??= await client.randomDPoPKeyPair("ES256");
+  return { DPoP: (handles[name + " " + key] ??= client.getDPoPHandle(parties[name], keys[key])) };
 }
 
 const told = (tokens) => ({ ...tokens, claims: tokens.claims?.(), expires_in: tokens.expiresIn?.() });
@@ -53,23 +56,28 @@ const functions = {
       code_challenge_method: "S256",
       ...extra,
     };
+    const proving = await proofs(name, dpop);
+    if (proving && !par) parameters.dpop_jkt = await proving.DPoP.calculateThumbprint(); // pushed, the library adds it by itself
     const to = par
-      ? await client.buildAuthorizationUrlWithPAR(parties[name], parameters, await proofs(name, dpop))
+      ? await client.buildAuthorizationUrlWithPAR(parties[name], parameters, proving)
       : client.buildAuthorizationUrl(parties[name], parameters);
     return to.href;
   },
-  async callback(back) {
+  // callback spends the code as the flow began, or with another key or none.
+  async callback(back, dpop) {
     const current = new URL(back);
     const flow = flows[current.searchParams.get("state")];
-    return told(await client.authorizationCodeGrant(parties[flow.name], current, flow.checks, undefined, await proofs(flow.name, flow.dpop)));
+    return told(await client.authorizationCodeGrant(parties[flow.name], current, flow.checks, undefined, await proofs(flow.name, dpop ?? flow.dpop)));
   },
   userinfo: async (name, access, subject, dpop) => client.fetchUserInfo(parties[name], access, subject, await proofs(name, dpop)),
   refresh: async (name, token, dpop) => told(await client.refreshTokenGrant(parties[name], token, undefined, await proofs(name, dpop))),
   introspect: (name, token) => client.tokenIntrospection(parties[name], token),
   revoke: async (name, token) => (await client.tokenRevocation(parties[name], token)) ?? null,
-  credentials: async (name, parameters) => told(await client.clientCredentialsGrant(parties[name], parameters)),
+  credentials: async (name, parameters, dpop) => told(await client.clientCredentialsGrant(parties[name], parameters, await proofs(name, dpop))),
   device: (name, scope) => client.initiateDeviceAuthorization(parties[name], { scope }),
-  poll: async (name, device) => told(await client.pollDeviceAuthorizationGrant(parties[name], device, undefined, { signal: AbortSignal.timeout(40_000) })),
+  poll: async (name, device, dpop) =>
+    told(await client.pollDeviceAuthorizationGrant(parties[name], device, undefined, { signal: AbortSignal.timeout(40_000), ...(await proofs(name, dpop)) })),
+  thumbprint: async (name, dpop) => (await proofs(name, dpop)).DPoP.calculateThumbprint(),
   async register(name, initialAccessToken, metadata) {
     parties[name] = await client.dynamicClientRegistration(issuer, { redirect_uris: [redirectUri], ...metadata }, undefined, {
       ...loopback,
@@ -85,8 +93,9 @@ app.post("/rpc", async (req, res) => {
   try {
     res.json({ result: (await functions[req.body.fn](...req.body.args)) ?? null });
   } catch (e) {
-    // what the library makes of a refusal; a cause is the answer itself, which may not be JSON
-    res.json({ error: [e.name, e.code, e.error, e.message, e.error_description, e.cause?.message].filter(Boolean).join(": ") });
+    // what the library makes of a refusal; a cause is the answer itself, which may not be JSON, or the challenges of the answer
+    const challenges = [e.cause].flat().flatMap((c) => [c?.scheme, c?.parameters?.error]);
+    res.json({ error: [e.name, e.code, e.error, e.message, e.error_description, e.cause?.message, ...challenges].filter(Boolean).join(": ") });
   }
 });
 

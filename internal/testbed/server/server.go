@@ -57,25 +57,31 @@ func Build(t testing.TB, tags string) string {
 	if p := os.Getenv("GATEHOUSE_TEST_BINARY"); p != "" && tags == "" {
 		return p
 	}
+	return build(t, tags, "./cmd/gatehouse")
+}
+
+func build(t testing.TB, tags, program string) string {
+	t.Helper()
 	built.Lock()
 	defer built.Unlock()
-	if p, ok := built.path[tags]; ok {
+	name := program + " " + tags
+	if p, ok := built.path[name]; ok {
 		return p
 	}
 	dir, err := os.MkdirTemp("", "gatehouse-build-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(dir, "gatehouse")
-	cmd := exec.Command("go", "build", "-tags", tags, "-o", out, "./cmd/gatehouse")
+	out := filepath.Join(dir, filepath.Base(program))
+	cmd := exec.Command("go", "build", "-tags", tags, "-o", out, program) // #nosec G204 -- ours
 	cmd.Dir = Root()
 	if b, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the binary: %v\n%s", err, b)
+		t.Fatalf("building %s: %v\n%s", program, err, b)
 	}
 	if built.path == nil {
 		built.path = map[string]string{}
 	}
-	built.path[tags] = out
+	built.path[name] = out
 	return out
 }
 

@@ -65,7 +65,7 @@ func (d delivery) send(x *web.Exchange, t *session.Tokens) error {
 	}
 	if d.body {
 		out.AccessToken, out.RefreshToken, out.TokenType = t.Access.Reveal(), t.Refresh.Reveal(), "Bearer"
-		if t.Family.Binding != "" {
+		if t.AccessClaims.Thumbprint != "" {
 			out.TokenType = "DPoP"
 		}
 	}

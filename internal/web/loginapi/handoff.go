@@ -93,8 +93,12 @@ func (a *API) claimCode(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
+	key, err := a.binding(x)
+	if err != nil {
+		return err
+	}
 	claim, err := a.cfg.Handoffs.ClaimCode(x.R.Context(), x.Call, login.ClaimRequest{
-		Tenant: x.Tenant, Client: x.Client, Code: secret.NewText(x.R.PathValue("session_code")),
+		Tenant: x.Tenant, Client: x.Client, Code: secret.NewText(x.R.PathValue("session_code")), Binding: key,
 	})
 	if err != nil {
 		return err
@@ -119,8 +123,12 @@ func (a *API) redeemClaim(x *web.Exchange) error {
 	if err := needed("claim_id", in.ClaimID, "claim_secret", in.ClaimSecret); err != nil {
 		return err
 	}
+	key, err := a.binding(x)
+	if err != nil {
+		return err
+	}
 	got, err := a.cfg.Handoffs.RedeemClaim(x.R.Context(), x.Call, login.RedeemRequest{
-		Tenant: x.Tenant, Client: x.Client, ID: in.ClaimID, Secret: secret.NewText(in.ClaimSecret),
+		Tenant: x.Tenant, Client: x.Client, ID: in.ClaimID, Secret: secret.NewText(in.ClaimSecret), Binding: key,
 	})
 	if err != nil {
 		return err

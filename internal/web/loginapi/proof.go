@@ -18,20 +18,14 @@ func (a *API) proof(x *web.Exchange, access secret.Text) (string, error) {
 	return a.cfg.Proofs(x, access)
 }
 
-// binding is the key that a new session is bound to, "" for none. Only public clients have their sessions bound here: the key of another is
-// its secret.
+// binding is the key that the call proves where tokens are asked for, "" for none: a new session is bound to it, whatever the client is, since
+// no client shows a secret here. A client that must bind is refused without one.
 func (a *API) binding(x *web.Exchange) (string, error) {
 	key, err := a.proof(x, secret.Text{})
-	if err != nil || x.Client == nil {
-		return "", err
+	if err == nil && key == "" && x.Client != nil && x.Client.Settings.OAuth.DPoPRequired {
+		err = fault.New(fault.Unauthenticated, fault.ReasonOAuthProof, "this application must bind its sessions to a key")
 	}
-	if key == "" && x.Client.Settings.OAuth.DPoPRequired {
-		return "", fault.New(fault.Unauthenticated, fault.ReasonOAuthProof, "this application must bind its sessions to a key")
-	}
-	if !x.Client.Public() {
-		return "", nil
-	}
-	return key, nil
+	return key, err
 }
 
 // possession refuses a token that is bound to a key unless the call proves that key, and one that came as bound and is not (RFC 9449

@@ -39,7 +39,7 @@ func (a *API) refresh(x *web.Exchange) error {
 			return err // before anything rotates
 		}
 	}
-	key, err := a.proof(x, secret.Text{})
+	key, err := a.binding(x)
 	if err != nil {
 		return err
 	}

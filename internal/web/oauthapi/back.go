@@ -95,7 +95,8 @@ func refuseBearer(x *web.Exchange, err error) error {
 		r = refusal{"invalid_token", http.StatusUnauthorized}
 	}
 	challenge := "Bearer"
-	if e.Reason == fault.ReasonOAuthProof || e.Reason == fault.ReasonOAuthNonce { // RFC 9449 section 9: as any protected resource
+	switch e.Reason {
+	case fault.ReasonOAuthProof, fault.ReasonOAuthNonce, fault.ReasonBindingMismatch: // RFC 9449 sections 7.1 and 9: as any protected resource
 		return refuseAs(x, e, refusal{r.code, http.StatusUnauthorized}, `DPoP error="`+r.code+`", algs="EdDSA ES256 RS256"`)
 	}
 	if e.Reason != fault.ReasonMissingToken {
@@ -124,6 +125,19 @@ func (a *API) caller(x *web.Exchange, form url.Values) (c *tenant.Client, proved
 	}
 	x.Call.ClientID = c.ID
 	return c, proved, nil
+}
+
+// possession is the key that a call with the scheme DPoP proves, "" for a bearer token: a bound token that comes as one is refused even beside
+// a proof (RFC 9449 section 7.2), for whoever forgets the scheme forgets the proof.
+func (a *API) possession(x *web.Exchange, access secret.Text) (string, error) {
+	key, err := a.proof(x, access)
+	switch {
+	case err != nil || !x.Bound():
+		return "", err
+	case key == "":
+		return "", fault.New(fault.Unauthenticated, fault.ReasonBindingMismatch, "the token came without a proof of its key")
+	}
+	return key, nil
 }
 
 func (a *API) proof(x *web.Exchange, access secret.Text) (string, error) {

@@ -147,7 +147,7 @@ func (a *API) userInfo(x *web.Exchange) error {
 			access = secret.NewText(form.Get("access_token"))
 		}
 	}
-	proof, err := a.proof(x, access)
+	proof, err := a.possession(x, access)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func enterClient(x *web.Exchange, clientID string) error {
 	if err := x.Resolve(clientID); err != nil {
 		return err
 	}
-	if x.Client.Settings.TokenDelivery == "bearer" {
+	if s := &x.Client.Settings; s.TokenDelivery == "bearer" || s.OAuth.DPoPRequired { // a page has no key to bind a session to
 		return fault.New(fault.Forbidden, fault.ReasonWrongClient, "this application takes no cookies; use it to scan the code")
 	}
 	return nil

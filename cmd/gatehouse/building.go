@@ -218,7 +218,7 @@ func (b *building) wire() (err error) {
 	if err := b.openRecipe(); err != nil {
 		return err
 	}
-	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log, Logout: b.tellSignOn})
+	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log})
 	b.proofs = dpop.New(b.values, b.ring)
 	b.oauth = oauth.New(oauth.Config{
 		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,

@@ -62,7 +62,9 @@ func (r *receiver) logout(t *testing.T, s *server.Server, sid string, within tim
 		t.Fatal(err)
 	}
 	began := time.Now()
-	defer func() { t.Logf("heard after %s, promised in %s while it is up", time.Since(began).Round(time.Millisecond), promised) }()
+	defer func() {
+		t.Logf("heard after %s, promised in %s while it is up", time.Since(began).Round(time.Millisecond), promised)
+	}()
 	until(t, within, "the application hears of the logout", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -125,10 +124,7 @@ func byHand(t *testing.T, s *server.Server, o server.Options, args ...string) {
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	c := exec.CommandContext(ctx, server.Build(t, ""), append(args, "--dev", "--data", s.Data)...)
-	c.Env = os.Environ()
-	if o.Store != "" {
-		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+o.Store)
-	}
+	c.Env = storeEnv(o.Store)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}

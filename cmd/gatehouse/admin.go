@@ -26,9 +26,6 @@ import (
 const (
 	maxAdminBody = 4 << 10
 	maxAdvance   = 20 * 365 * 24 * time.Hour
-	clockWait    = 5 * time.Second
-	nodeSilent   = 3 * time.Second // a node silent for so long is dead, and nobody waits for it
-	clockPoll    = 20 * time.Millisecond
 )
 
 // adminFace is the admin listener: for operators and tests, never for people.
@@ -153,26 +150,7 @@ func (a *adminFace) move(ctx context.Context, tenantID string, d time.Duration) 
 	if t == nil {
 		return nil, errors.New("the tenant went while its clock was moved")
 	}
-	return t, a.everywhere(ctx, version)
-}
-
-// everywhere waits until no live node is behind version.
-func (a *adminFace) everywhere(ctx context.Context, version int64) error {
-	ctx, cancel := context.WithTimeout(ctx, clockWait)
-	defer cancel()
-	tick := time.NewTicker(clockPoll)
-	defer tick.Stop()
-	for {
-		n, err := a.b.store.Tenants().Lagging(ctx, version, time.Now().Add(-nodeSilent))
-		if err == nil && n == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fault.Wrap(fault.Unavailable, fault.ReasonUnavailable, "some node did not apply it in time; it is moved all the same", err)
-		case <-tick.C:
-		}
-	}
+	return t, a.b.everywhere(ctx, version)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

@@ -218,7 +218,7 @@ func (b *building) wire() (err error) {
 	if err := b.openRecipe(); err != nil {
 		return err
 	}
-	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log, Logout: b.tellSignOn})
+	b.signOns = sso.New(b.store.SignOns(), sso.Config{Log: log})
 	b.proofs = dpop.New(b.values, b.ring)
 	b.oauth = oauth.New(oauth.Config{
 		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
@@ -238,10 +238,17 @@ func (b *building) foreign(tenantID, clientID string) bool {
 	return c == nil || c.Settings.OAuth.Consent == "once" || c.Settings.OAuth.Consent == "always"
 }
 
-// directoryChanged reads the directory anew after this node changed it, and wakes the others.
+// directoryChanged reads the directory anew after this node changed it, wakes the others and waits for them: whoever was told that a client is
+// there, or gone, may ask any node next. A node that is slow does not undo the change; it learns of it later.
 func (b *building) directoryChanged(ctx context.Context) error {
 	b.bus.Publish(ephemeral.TopicTenants)
-	return b.directory.Refresh(ctx)
+	if err := b.directory.Refresh(ctx); err != nil || b.directory.Node == "" {
+		return err
+	}
+	if err := b.everywhere(ctx, b.directory.Version()); err != nil {
+		b.site.log.WarnContext(ctx, "some node does not know of a changed client yet", "error", err.Error())
+	}
+	return nil
 }
 
 func (b *building) openFaces() (err error) {

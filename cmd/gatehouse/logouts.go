@@ -46,10 +46,6 @@ func (b *building) tell(tenantID string, ended []session.Ended) ([]audit.Message
 	return told(b.ring, b.now(), b.directory.Client, tenantID, ended)
 }
 
-func (b *building) tellSignOn(_ *audit.Call, t *tenant.Tenant, ended []session.Ended) ([]audit.Message, error) {
-	return b.tell(t.ID, ended)
-}
-
 // tell is the same for commands beside a server, whose worker sends what they leave. The ring is read before, and only where some
 // application wants to be told.
 func (d *desk) tell(tenantID string, ended []session.Ended) ([]audit.Message, error) {

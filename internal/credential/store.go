@@ -11,8 +11,9 @@ import (
 type Store interface {
 	// Rehash replaces the hash of a credential, guarded by the old one: false when it changed meanwhile, and then nothing is written.
 	Rehash(ctx context.Context, tenantID, credentialID, oldPHC string, to Password, at time.Time, rec audit.Record) (bool, error)
-	// Change sets the password of an active user if the stored one is still OldPHC, raises the epoch, ends all sessions with reason
-	// "password_changed", and deletes the user's mailed tickets. Conflict with ReasonUserChanged when somebody was first. Gives the new epoch.
+	// Change sets the password of an active user if the stored one is still OldPHC, raises the epoch, ends all sessions and sign-ons with
+	// reason "password_changed", and deletes the user's mailed tickets. Conflict with ReasonUserChanged when somebody was first. Gives the
+	// new epoch.
 	Change(ctx context.Context, c Change, rec audit.Record) (epoch int64, err error)
 }
 

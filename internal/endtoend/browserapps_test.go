@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
@@ -108,7 +107,7 @@ func enrolAt(ctx context.Context, t *testing.T, s *server.Server, slug, email, p
 	r, err := v.Post(ctx, "/t/"+slug+"/register", map[string]string{"email": email, "password": password})
 	must(t, "register at "+slug, r, err, 202)
 	var link string
-	until(t, 10*time.Second, "the mail of "+slug, func() bool {
+	until(t, patience, "the mail of "+slug, func() bool {
 		r, err := s.Visitor().Get(ctx, "/t/"+slug+"/dev/mailbox?to="+email)
 		must(t, "mailbox of "+slug, r, err, 200)
 		var box []drill.Mail

@@ -55,8 +55,11 @@ tenants:
 // party is openid-client as a relying party of the server, and the person whom it sends there.
 type party struct {
 	*peer
-	s *server.Server
-	p *drill.Person
+	s     *server.Server
+	pair  *server.Pair // nil for a single node
+	store string       // its URL, "" for SQLite
+	p     *drill.Person
+	asked int // for a password
 }
 
 // clientKey is a key pair of a client as JWKs.
@@ -86,8 +89,8 @@ func newParty(t *testing.T, o server.Options) *party {
 	do(t, err)
 	o.Config = strings.Replace(relyingParties, "KEYS", string(keys), 1)
 	o.Env = append(o.Env, "WEB_SECRET="+webSecret, "JOB_SECRET="+jobSecret)
-	s := server.Start(t, o)
-	return &party{s: s, p: signUp(t.Context(), t, s, "party"), peer: startNode(t, "openid.mjs", object{
+	s, pair := startAt(t, o)
+	return &party{s: s, pair: pair, store: o.Store, p: signUp(t.Context(), t, s, "party"), peer: startNode(t, "openid.mjs", object{
 		"issuer": s.Issuer,
 		"clients": object{
 			"web": object{"id": "web", "secret": webSecret}, "spa": object{"id": "spa"}, "tv": object{"id": "tv"},
@@ -98,9 +101,10 @@ func newParty(t *testing.T, o server.Options) *party {
 
 // in is the party for a subtest, with a browser that knows nobody yet.
 func (a *party) in(t *testing.T) *party {
-	p := *a.p
+	p, b := *a.p, *a
 	p.Visitor = a.s.Visitor()
-	return &party{peer: a.peer.in(t), s: a.s, p: &p}
+	b.peer, b.p, b.asked = a.peer.in(t), &p, 0
+	return &b
 }
 
 // visits follows redirects from an address as the person's browser does, fills in what the hosted pages ask, and gives the first address that
@@ -147,6 +151,7 @@ func (a *party) answers(at string) *url.URL {
 	form := url.Values{}
 	switch page.Path {
 	case "/ui/login":
+		a.asked++
 		form.Set("email", a.p.Email)
 		form.Set("password", a.p.Password)
 	case "/ui/consent":
@@ -207,7 +212,10 @@ func (a *party) signsOn(client string, extra object) any {
 
 // TestOpenIDClient: openid-client, unmodified, does at this server everything that its users do with it.
 func TestOpenIDClient(t *testing.T) {
-	a := newParty(t, server.Options{})
+	places(t, func(t *testing.T, o server.Options) { newParty(t, o).tellsAll(t) })
+}
+
+func (a *party) tellsAll(t *testing.T) {
 	for name, run := range map[string]func(*party){
 		"discovery":                        (*party).discovers,
 		"code":                             func(a *party) { a.codes("web", object{"scope": "openid email offline_access"}) },
@@ -361,6 +369,7 @@ func (a *party) registers() {
 	ctx, stop := context.WithTimeout(a.t.Context(), 30*time.Second)
 	defer stop()
 	c := exec.CommandContext(ctx, server.Build(a.t, ""), "registration-token", "create", "--name", "partner", "--dev", "--data", a.s.Data, "--json")
+	c.Env = storeEnv(a.store)
 	out, err := c.Output()
 	do(a.t, err)
 	var made struct{ Token string }

@@ -124,7 +124,7 @@ func (l *refreshLoad) withdraw(t *testing.T, ops operator) {
 	l.mark(l.withdrawn, kid)
 	ops.run(t, loadTenant, "keys", "withdraw", kid)
 	for i := range l.nodes {
-		until(t, 5*time.Second, "a node knows of the withdrawal", func() bool {
+		until(t, patience, "a node knows of the withdrawal", func() bool {
 			return !slices.Contains(kids(jwks(ctx, t, l.node(i)), "d-"), kid)
 		})
 	}

@@ -41,7 +41,7 @@ func TestSuperTokensKeys(t *testing.T) {
 				}
 			}
 			for i, b := range sessions {
-				until(t, 10*time.Second, fmt.Sprintf("%s: session %d is good", when, i), func() bool {
+				until(t, patience, fmt.Sprintf("%s: session %d is good", when, i), func() bool {
 					return b.send(http.MethodGet, "/who", nil).status == 200
 				})
 			}

@@ -81,7 +81,7 @@ func retire(q queryer, tenantID, userID, reason string, at, purgeAt time.Time) (
 	if err := forget(q, tenantID, userID); err != nil {
 		return ended{}, err
 	}
-	return end(q, endByUser, tenantID, reason, at, "", userID, "")
+	return endPerson(q, tenantID, userID, reason, at)
 }
 
 // forget deletes what hangs on a subject's name and on no row.

@@ -11,8 +11,7 @@ import (
 var passwordSet = hot(both(`UPDATE credential SET phc = $4, pepper_id = $5, updated_at = $6
 	WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password' AND phc = $3`))
 
-// Change replaces the hash that its owner has just shown the password of. Sign-on sessions are not ended here: the raised epoch has
-// put an end to them, and who ends them by name tells applications of it.
+// Change replaces the hash that its owner has just shown the password of.
 func (s credentials) Change(ctx context.Context, c credential.Change, rec audit.Record) (epoch int64, err error) {
 	err = s.e.write(ctx, func(q queryer) error {
 		found, err := q.row(resetUser, in{c.TenantID, c.UserID, micros(c.At)}, &epoch)
@@ -32,11 +31,11 @@ func (s credentials) Change(ctx context.Context, c credential.Change, rec audit.
 		if err := q.later(ticketDropUser, c.TenantID, c.UserID); err != nil {
 			return err
 		}
-		out, err := end(q, endByUser, c.TenantID, "password_changed", c.At, "", c.UserID, "")
+		out, err := endPerson(q, c.TenantID, c.UserID, "password_changed", c.At)
 		if err != nil {
 			return err
 		}
-		return writeRecord(q, out.beside(rec))
+		return writeEnded(q, c.TenantID, out, rec)
 	})
 	if err != nil {
 		return 0, err

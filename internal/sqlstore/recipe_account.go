@@ -165,7 +165,7 @@ func newPassword(q queryer, tenantID, userID string, p credential.Password, at t
 	if err := q.later(forgetTokens, tenantID, userID); err != nil {
 		return ended{}, err
 	}
-	return end(q, endByUser, tenantID, "password_changed", at, "", userID, "")
+	return endPerson(q, tenantID, userID, "password_changed", at)
 }
 
 // Remove deletes a subject under all its names.

@@ -136,7 +136,7 @@ func (s recipeTokens) Reset(ctx context.Context, sp recipe.Spend, change *recipe
 				return err
 			}
 		}
-		out, err := end(q, endByUser, t.TenantID, "password_reset", sp.At, "", t.Subject, "")
+		out, err := endPerson(q, t.TenantID, t.Subject, "password_reset", sp.At)
 		if err != nil {
 			return err
 		}

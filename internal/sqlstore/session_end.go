@@ -84,11 +84,7 @@ func endOnce(q queryer, s *stmt, tenantID, reason string, at time.Time, more []a
 // epoch below the given one is dead, also one that belongs to no session. The caller has raised the epoch in the user's row in the same
 // transaction before: an open that held the share lock has committed by now and is seen here.
 func endUser(q queryer, u fallen, reason string, at time.Time, rec audit.Record) error {
-	// Sign-on sessions too: an account that is enabled again must not find its browsers still signed on.
-	if _, err := endSignOns(q, sso.Match{TenantID: u.tenantID, UserID: u.userID}, at, reason); err != nil {
-		return err
-	}
-	out, err := end(q, endByUser, u.tenantID, reason, at, "", u.userID, "")
+	out, err := endPerson(q, u.tenantID, u.userID, reason, at)
 	if err != nil {
 		return err
 	}
@@ -96,6 +92,16 @@ func endUser(q queryer, u fallen, reason string, at time.Time, rec audit.Record)
 		TenantID: u.tenantID, Kind: "subject", Target: u.userID, Epoch: u.epoch, At: at, Reason: reason, Until: at.Add(affectedFor),
 	})
 	return writeEnded(q, u.tenantID, out, rec)
+}
+
+// endPerson ends every sign-on session and every live session of a user, in this order: an open under a sign-on that held its row has
+// committed by then and is seen. Sign-on sessions end by name although a raised epoch has spoiled them: an account that is enabled again must
+// not find its browsers still signed on.
+func endPerson(q queryer, tenantID, userID, reason string, at time.Time) (ended, error) {
+	if _, err := endSignOns(q, sso.Match{TenantID: tenantID, UserID: userID}, at, reason); err != nil {
+		return ended{}, err
+	}
+	return end(q, endByUser, tenantID, reason, at, "", userID, "")
 }
 
 // fallen is a user whose epoch was raised, and the new epoch.

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -49,9 +48,8 @@ var (
 		`SELECT 1 FROM sso_session WHERE tenant_id = $1 AND id = $2 AND revoked_at = 0 AND idle_expiry > $3 AND absolute_expiry > $3`,
 		`SELECT 1 FROM sso_session WHERE tenant_id = $1 AND id = $2 AND revoked_at = 0 AND idle_expiry > $3 AND absolute_expiry > $3 FOR SHARE`))
 	// The sign-on session that a session belongs to; '' for none.
-	ssoOf     = hot(both(`SELECT sso_id FROM session WHERE tenant_id = $1 AND id = $2`))
-	endBySSO  = hot(both(endText(`m.sso_id = $5 AND m.sso_id <> '' AND m.revoked_at = 0`)))
-	familySSO = hot(both(`SELECT id, client_id, subject FROM session WHERE tenant_id || '' = $1 AND sso_id = $2 AND sso_id <> '' ORDER BY id`))
+	ssoOf    = hot(both(`SELECT sso_id FROM session WHERE tenant_id = $1 AND id = $2`))
+	endBySSO = hot(both(endText(`m.sso_id = $5 AND m.sso_id <> '' AND m.revoked_at = 0`)))
 )
 
 // ssoDead is the hour in which a sign-on session stops being live.
@@ -141,9 +139,9 @@ func (s signOns) Revoke(ctx context.Context, e sso.End, rec audit.Record) ([]ses
 	if (m.ID == "") == (m.UserID == "") {
 		return nil, misuse("a match names exactly one of id and user")
 	}
-	var told []session.Ended
+	var all ended
 	err := s.e.write(ctx, func(q queryer) error {
-		told = nil
+		all = ended{}
 		ids, err := endSignOns(q, m, e.At, e.Reason)
 		if err != nil {
 			return err
@@ -151,36 +149,19 @@ func (s signOns) Revoke(ctx context.Context, e sso.End, rec audit.Record) ([]ses
 		if len(ids) == 0 {
 			return writeRecord(q, audit.Record{Events: rec.Events})
 		}
-		var all ended
 		for _, id := range ids {
 			under, err := end(q, endBySSO, m.TenantID, e.Reason, e.At, "", id)
 			if err != nil {
 				return err
 			}
-			all.revocations = append(all.revocations, under.revocations...)
-			if err := everUnder(q, m.TenantID, id, &told); err != nil {
-				return err
-			}
-			for _, f := range under.families { // children of a family, which may belong to no sign-on themselves
-				if !slices.ContainsFunc(told, func(t session.Ended) bool { return t.ID == f.ID }) {
-					told = append(told, f)
-				}
-			}
+			all.add(under)
 		}
-		out := all.beside(rec)
-		if e.Tell != nil {
-			messages, err := e.Tell(told)
-			if err != nil {
-				return err
-			}
-			out.Messages = append(append([]audit.Message(nil), rec.Messages...), messages...)
-		}
-		return writeRecord(q, out)
+		return writeEnded(q, m.TenantID, all, rec)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return told, nil
+	return all.families, nil
 }
 
 func endSignOns(q queryer, m sso.Match, at time.Time, reason string) (ids []string, err error) {
@@ -195,15 +176,6 @@ func endSignOns(q queryer, m sso.Match, at time.Time, reason string) (ids []stri
 		return err
 	})
 	return ids, err
-}
-
-func everUnder(q queryer, tenantID, id string, into *[]session.Ended) error {
-	return q.each(familySSO, in{tenantID, id}, func(scan scanner) error {
-		var e session.Ended
-		err := scan(&e.ID, &e.ClientID, &e.Subject)
-		*into = append(*into, e)
-		return err
-	})
 }
 
 // guardSSO keeps a sign-on session from ending until the commit; false when it is not live.

@@ -27,7 +27,8 @@ type tellingQueryer struct {
 }
 
 // writeEnded writes rec with the revocations of the ended families, and what applications are told of them: every verb that ends families
-// passes here, so that no way of ending one forgets the application, and a crash after the commit loses nothing.
+// passes here, whatever its cause, so that no way of ending one forgets the application, none is told twice of one end, and a crash after the
+// commit loses nothing.
 func writeEnded(q queryer, tenantID string, e ended, rec audit.Record) error {
 	rec = e.beside(rec)
 	if t, ok := q.(tellingQueryer); ok && len(e.families) > 0 {

@@ -109,14 +109,11 @@ func proved(call *audit.Call, t *tenant.Tenant, have *Session, p *Proof) (secret
 	return cookie, n
 }
 
-// End ends the sign-on sessions that match, with every session opened under them, and queues the back-channel logout of each. It gives the
-// families found under them. Ending what is not there is no error.
+// End ends the sign-on sessions that match, with every session opened under them; the store tells their applications in the same transaction.
+// It gives the families that ended. Ending what is not there is no error.
 func (s *Service) End(ctx context.Context, call *audit.Call, t *tenant.Tenant, m Match, reason string) ([]session.Ended, error) {
 	m.TenantID = t.ID
 	e := End{Match: m, At: call.At, Reason: reason}
-	if s.cfg.Logout != nil {
-		e.Tell = func(ended []session.Ended) ([]audit.Message, error) { return s.cfg.Logout(call, t, ended) }
-	}
 	event := call.Event(secret.NewID(call.At), EventEnded)
 	event.TenantID, event.Subject, event.Reason, event.Person = t.ID, m.UserID, reason, call.Personal("")
 	if m.ID != "" {

@@ -27,10 +27,7 @@ const maxTries = 8
 
 // Config of the room. The zero value is good for tests.
 type Config struct {
-	// Logout makes the messages of back-channel logout for the families that a person's sign-on session had; nil makes none. It runs
-	// inside the transaction that ends them: it seals and does nothing else.
-	Logout func(call *audit.Call, t *tenant.Tenant, ended []session.Ended) ([]audit.Message, error)
-	Log    *slog.Logger
+	Log *slog.Logger
 }
 
 // Service opens, finds and ends sign-on sessions. Safe for concurrent use.

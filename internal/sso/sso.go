@@ -51,10 +51,10 @@ type Store interface {
 	Prove(ctx context.Context, from, to Session, rec audit.Record) (bool, error)
 	// Touch records coarse activity and the idle limit under the same guard without raising the version.
 	Touch(ctx context.Context, s Session, lastSeen, idle time.Time) (bool, error)
-	// Revoke ends the live sign-on sessions that match and, in the same transaction, every live family with one of their ids, writing a
-	// revocation for each family, and what e.Tell makes of them, beside rec. It gives every family ever opened under them that still
-	// stands in the store, ended before or now: back-channel logout must reach applications whose own session has run out. Ending what is
-	// already ended gives none; then only the events of rec are written.
+	// Revoke ends the live sign-on sessions that match and, in the same transaction, every family with one of their ids that nobody has
+	// ended before, also one whose time has run out: its application may still show the person as signed on. Beside rec it writes a
+	// revocation for each family and what their applications are told (back-channel logout), and gives them. Ending what is already
+	// ended gives none; then only the events of rec are written.
 	Revoke(ctx context.Context, e End, rec audit.Record) ([]session.Ended, error)
 	// List gives a user's live sign-on sessions, newest first.
 	List(ctx context.Context, tenantID, userID string, at time.Time) ([]Session, error)
@@ -75,7 +75,4 @@ type End struct {
 	Match  Match
 	At     time.Time
 	Reason string
-	// Tell makes the messages that leave because of the families found (back-channel logout), so that they are written in the transaction
-	// that ends them and a crash loses none. It may be called more than once and must touch nothing. nil makes none.
-	Tell func([]session.Ended) ([]audit.Message, error)
 }

@@ -33,18 +33,30 @@ type world struct {
 }
 
 func each(t *testing.T, test func(w *world)) {
-	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
-		w := &world{T: t, store: s, at: noon}
-		w.tenant = &tenant.Tenant{ID: secret.NewID(noon), Slug: "main", Issuer: "https://login.example.com", Policy: tenant.Policy{
-			OAuth: tenant.PolicyOAuth{SSOIdleS: 3600, SSOMaxS: 7200},
-		}}
-		w.ok(s.Tenants().Put(t.Context(), []tenant.Tenant{*w.tenant}, []tenant.Client{{TenantID: w.tenant.ID, ID: "app"}}, audit.Record{}))
-		w.s = sso.New(s.SignOns(), sso.Config{Logout: func(_ *audit.Call, _ *tenant.Tenant, ended []session.Ended) ([]audit.Message, error) {
-			w.told = append(w.told, ended)
-			return []audit.Message{{ID: secret.NewID(noon), TenantID: w.tenant.ID, Kind: delivery.KindMail, Sealed: []byte{1}, NotBefore: noon}}, w.mute
-		}})
-		test(w)
-	})
+	for name, url := range map[string]func(testing.TB) string{"sqlite": testbed.SQLite, "postgres": testbed.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			w := &world{T: t, at: noon}
+			w.store = testbed.Open(t, url(t), sqlstore.Config{Tell: w.tell})
+			w.furnish()
+			test(w)
+		})
+	}
+}
+
+// tell notes whom the store tells of an end.
+func (w *world) tell(tenantID string, ended []session.Ended) ([]audit.Message, error) {
+	w.told = append(w.told, ended)
+	return []audit.Message{{ID: secret.NewID(noon), TenantID: tenantID, Kind: delivery.KindMail, Sealed: []byte{1}, NotBefore: noon}}, w.mute
+}
+
+func (w *world) furnish() {
+	w.Helper()
+	w.tenant = &tenant.Tenant{ID: secret.NewID(noon), Slug: "main", Issuer: "https://login.example.com", Policy: tenant.Policy{
+		OAuth: tenant.PolicyOAuth{SSOIdleS: 3600, SSOMaxS: 7200},
+	}}
+	clients := []tenant.Client{{TenantID: w.tenant.ID, ID: "app"}}
+	w.ok(w.store.Tenants().Put(w.Context(), []tenant.Tenant{*w.tenant}, clients, audit.Record{}))
+	w.s = sso.New(w.store.SignOns(), sso.Config{})
 }
 
 func (w *world) ok(err error) {

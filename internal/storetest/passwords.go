@@ -54,9 +54,7 @@ func changePassword(s *scene) {
 	s.live(theirs)
 	s.closed(u)
 	s.ticketGone(pending.TokenHash, noon)
-	if live := s.cookie(signOn); live.Session.Epoch == live.User.Epoch {
-		s.Fatal("the sign-on session is still good")
-	}
+	s.signOnEnded("password_changed", signOn)
 	m = s.mark()
 	_, err = s.Credentials.Change(s.ctx, c, m.Record) // from the old password again
 	s.refused(err, fault.Conflict, fault.ReasonUserChanged)

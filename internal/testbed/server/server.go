@@ -185,6 +185,7 @@ func (s *Server) ready(line string, o Options) {
 	}
 	s.Target = drill.Target{
 		URL: r.URL, Issuer: r.Issuer, AdminURL: r.AdminURL, TenantID: r.TenantID, ClientID: r.ClientID, Strict: o.Strict, Now: time.Now,
+		Patience: 20 * time.Second, // for a mail, on a machine that does other things as well
 		HTTP: &http.Client{
 			Timeout:       30 * time.Second,
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 128},

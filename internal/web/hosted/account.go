@@ -250,8 +250,7 @@ func (h *Pages) password(x *web.Exchange) error {
 	return x.HTML(refused(x, err), passwordPage(f))
 }
 
-// afterPassword signs this browser on again, since the change put an end to every sign-on, and ends the others by name, so that applications
-// are told of it.
+// afterPassword signs this browser on again, since the change put an end to every sign-on and told their applications.
 func (h *Pages) afterPassword(x *web.Exchange, v *visit, proven login.Proven) error {
 	if err := x.SetDevice(proven.DeviceCookie); err != nil {
 		return err
@@ -260,11 +259,5 @@ func (h *Pages) afterPassword(x *web.Exchange, v *visit, proven login.Proven) er
 	if err := h.signOn(x, v, &proven.User, proof); err != nil {
 		return err
 	}
-	others := sso.Match{TenantID: x.Tenant.ID, UserID: v.live.User.ID, Except: v.live.Session.ID}
-	if _, err := h.cfg.SignOns.End(x.R.Context(), x.Call, x.Tenant, others, endedByPassword); err != nil {
-		return err
-	}
 	return settled(x, "/ui/account/password", "password")
 }
-
-const endedByPassword = "password_changed"

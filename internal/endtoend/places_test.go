@@ -1,0 +1,47 @@
+package endtoend
+
+import (
+	"os"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/testbed"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
+)
+
+// places runs a story of other people's clients against one node on SQLite, and against two nodes on PostgreSQL that share an address.
+func places(t *testing.T, story func(t *testing.T, o server.Options)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { story(t, server.Options{}) })
+	t.Run("two nodes on postgres", func(t *testing.T) { story(t, server.Options{Store: testbed.Postgres(t)}) })
+}
+
+// startAt starts what a place asks for: a node, or two where they can share the store. The pair is nil for one node.
+func startAt(t *testing.T, o server.Options) (*server.Server, *server.Pair) {
+	t.Helper()
+	if o.Store == "" {
+		return server.Start(t, o), nil
+	}
+	p := server.StartPair(t, o)
+	return p.Server, p
+}
+
+// storeEnv is the environment of a command beside a server on that store, "" for SQLite in its data folder.
+func storeEnv(store string) []string {
+	if store == "" {
+		return os.Environ()
+	}
+	return append(os.Environ(), "GATEHOUSE_STORE__URL="+store)
+}
+
+// bothServed fails unless each node of a pair has answered at that path.
+func bothServed(t *testing.T, p *server.Pair, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		if p == nil {
+			return
+		}
+		if n := p.Served(path); n[0] == 0 || n[1] == 0 {
+			t.Errorf("%s was served %d times by one node and %d by the other", path, n[0], n[1])
+		}
+	}
+}

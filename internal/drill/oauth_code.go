@@ -10,31 +10,43 @@ import (
 // verifier is of authorization's challenge (RFC 7636 appendix B).
 const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
-// Code signs the person on at the issuer in a fresh browser and gives the authorization code that the client's page receives.
-func (p *Person) Code(ctx context.Context) (string, error) {
-	v := p.Target.Visitor()
-	r, err := v.Get(ctx, authorization(p.Target, map[string]string{"prompt": ""}))
+// SignOn signs the person on at the issuer in the browser v, by an authorization request of the client with the changes, and gives the address
+// that the client's page is opened with.
+func (p *Person) SignOn(ctx context.Context, v *Visitor, change map[string]string) (*url.URL, error) {
+	r, err := v.Get(ctx, authorization(p.Target, change))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for range 5 {
 		to, err := url.Parse(r.Header.Get("Location"))
 		if err != nil || r.Status != http.StatusSeeOther {
-			return "", fmt.Errorf("signing on: %s", r)
+			return nil, fmt.Errorf("signing on: %s", r)
 		}
-		if code := to.Query().Get("code"); code != "" {
-			return code, nil
-		}
-		if to.Path == "/ui/login" {
+		switch {
+		case to.Query().Has("code") || to.Query().Has("error"):
+			return to, nil
+		case to.Path == "/ui/login":
 			r, err = v.Post(ctx, to.RequestURI(), url.Values{"email": {p.Email}, "password": {p.Password}, "i": {to.Query().Get("i")}})
-		} else {
+		default:
 			r, err = v.Get(ctx, to.RequestURI())
 		}
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return "", fmt.Errorf("signing on leads nowhere: %s", r)
+	return nil, fmt.Errorf("signing on leads nowhere: %s", r)
+}
+
+// Code signs the person on at the issuer in a fresh browser and gives the authorization code that the client's page receives.
+func (p *Person) Code(ctx context.Context) (string, error) {
+	to, err := p.SignOn(ctx, p.Target.Visitor(), map[string]string{"prompt": ""})
+	if err == nil && to.Query().Get("code") == "" {
+		err = fmt.Errorf("signing on gave %s", to.Query().Get("error"))
+	}
+	if err != nil {
+		return "", err
+	}
+	return to.Query().Get("code"), nil
 }
 
 // exchange spends a code as the drills' client, which is a public one.

@@ -15,6 +15,7 @@ tenants:
   name: Example
   test: true
   default_client: demo
+  oauth: {registration: true}
   clients:
   - {id: demo, name: Demo, auto_register: true, claims: {"*": user.data}, redirect_uris: ["http://localhost/callback", "http://127.0.0.1/callback"]}
   - {id: strict, name: Strict, auto_register: false}

@@ -297,17 +297,22 @@ func (r *realm) asserted() url.Values {
 // initialToken makes an initial access token for so many clients, as an operator does.
 func (r *realm) initialToken(uses int) string {
 	r.t.Helper()
-	ctx, stop := context.WithTimeout(r.t.Context(), 60*time.Second)
+	return initialToken(r.t, r.s, r.o, uses)
+}
+
+func initialToken(t *testing.T, s *server.Server, o server.Options, uses int) string {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
 	defer stop()
-	c := exec.CommandContext(ctx, server.Build(r.t, ""), "registration-token", "create", "--name", "partner", "--uses", fmt.Sprint(uses),
-		"--dev", "--data", r.s.Data, "--config", r.s.Data+"/gatehouse.yaml", "--json")
-	c.Env = append(c.Environ(), r.o.Env...)
-	if r.o.Store != "" {
-		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+r.o.Store)
+	c := exec.CommandContext(ctx, server.Build(t, ""), "registration-token", "create", "--name", "partner", "--uses="+fmt.Sprint(uses),
+		"--dev", "--data", s.Data, "--config", s.Data+"/gatehouse.yaml", "--json")
+	c.Env = append(c.Environ(), o.Env...)
+	if o.Store != "" {
+		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+o.Store)
 	}
 	out, err := c.Output()
-	do(r.t, err)
+	do(t, err)
 	var made struct{ Token string }
-	do(r.t, json.Unmarshal(out, &made))
+	do(t, json.Unmarshal(out, &made))
 	return made.Token
 }

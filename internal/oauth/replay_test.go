@@ -36,7 +36,9 @@ func (c *together) Code(ctx context.Context, tenantID string, hash []byte) (oaut
 func TestReplayAtTheSameTime(t *testing.T) {
 	eachBack(t, func(t *testing.T, b *back) {
 		form := b.code("all", "openid", "offline_access")
-		b.remake(func(c *oauth.Config) { c.Codes = &together{Codes: b.store.OAuthCodes(), left: 2, gate: make(chan struct{})} })
+		b.remake(func(c *oauth.Config) {
+			c.Codes = &together{Codes: b.store.OAuthCodes(), left: 2, gate: make(chan struct{})}
+		})
 		answers, errs := make([]oauth.TokenAnswer, 2), make([]error, 2)
 		var callers sync.WaitGroup
 		for i := range answers {

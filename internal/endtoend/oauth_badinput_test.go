@@ -128,7 +128,7 @@ func TestBadInputAtEveryOAuthEndpoint(t *testing.T) {
 					r.judge(d, name+" "+kind, answers[kind])
 					tried++
 				}
-				limited := answers["missing"].Status == 429 || answers["empty"].Status == 429 // so many guesses at a password
+				limited := answers["missing"].Status == 429 || answers["empty"].Status == 429                                               // so many guesses at a password
 				if a, b := answers["missing"], answers["empty"]; !limited && (a.Status != b.Status || a.Text("error") != b.Text("error")) { // RFC 6749 section 3.1
 					t.Errorf("%s: missing is answered %s, empty %s", name, a, b)
 				}

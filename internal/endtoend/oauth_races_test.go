@@ -124,10 +124,10 @@ func (r *realm) raceForDevice() {
 func (r *realm) letIn(userCode string) {
 	r.t.Helper()
 	v := r.signedOn()
-	shown, err := v.Post(r.t.Context(), "/ui/device", values("user_code", userCode))
+	shown, err := v.Post(r.t.Context(), r.at+"/ui/device", values("user_code", userCode))
 	form := fieldsOf(must(r.t, "the device page", shown, err, 200).Body)
 	form.Set("answer", "allow")
-	reply, err := v.Post(r.t.Context(), "/ui/device/answer", form)
+	reply, err := v.Post(r.t.Context(), r.at+"/ui/device/answer", form)
 	must(r.t, "the answer", reply, err, 303)
 }
 

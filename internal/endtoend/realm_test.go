@@ -41,6 +41,7 @@ const realmClients = `
   - {id: lax, name: Lax, secret: env:ONE_SECRET, auto_register: true, redirect_uris: ["http://127.0.0.1/callback"], oauth: {pkce: optional}}
   - {id: spa, name: Native, auto_register: true, redirect_uris: ["http://127.0.0.1/callback"]}
   - {id: asked, name: Asked, auto_register: true, redirect_uris: ["http://127.0.0.1/callback"], oauth: {consent: always}}
+  - {id: third, name: Third, auto_register: true, redirect_uris: ["http://127.0.0.1/callback"], oauth: {consent: once}}
   - {id: tv, name: Television, auto_register: true, oauth: {grant_types: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token]}}
   - {id: legacy, name: Legacy, secret: env:ONE_SECRET, auto_register: true, oauth: {grant_types: [password, refresh_token]}}
   - {id: signer, name: Signer, oauth: {grant_types: [client_credentials], token_endpoint_auth_method: private_key_jwt, jwks: KEYS}}
@@ -72,10 +73,20 @@ type realm struct {
 	p   *drill.Person
 	o   server.Options
 	key *jose.PrivateKey // of the client "signer"
-	at  string           // "" or the prefix of a tenant's paths
+
+	issuer string
+	at     string // "" or the prefix of a tenant's paths
 }
 
 func newRealm(t *testing.T, o server.Options) *realm {
+	t.Helper()
+	r := newServer(t, o)
+	r.p = signUp(t.Context(), t, r.s, "realm")
+	return r
+}
+
+// newServer is a realm without a person.
+func newServer(t *testing.T, o server.Options) *realm {
 	t.Helper()
 	key, err := jose.Generate("signer-1", jose.ES256)
 	do(t, err)
@@ -87,7 +98,7 @@ func newRealm(t *testing.T, o server.Options) *realm {
 	o.Config = strings.ReplaceAll(o.Config, "KEYS", string(jose.JWKS(public)))
 	o.Env = append(o.Env, "ONE_SECRET="+oneSecret)
 	s := server.Start(t, o)
-	return &realm{t: t, s: s, p: signUp(t.Context(), t, s, "realm"), o: o, key: key}
+	return &realm{t: t, s: s, o: o, key: key, issuer: s.Issuer}
 }
 
 // in is the realm for a subtest.
@@ -210,10 +221,20 @@ func (r *realm) answers(v *drill.Visitor, here *url.URL, shown *drill.Reply) *dr
 func (r *realm) signedOn() *drill.Visitor {
 	r.t.Helper()
 	v := r.s.Visitor()
-	if at := r.goes(v, r.at+"/ui/login"); v.Cookies["__Host-gh_sso"] == "" {
+	if at := r.goes(v, r.at+"/ui/login"); v.Cookies[ssoCookie(v)] == "" {
 		r.t.Fatalf("nobody is signed on at %s", at.Path)
 	}
 	return v
+}
+
+// ssoCookie is the name of the sign-on cookie of a visitor; several tenants on one host have one each.
+func ssoCookie(v *drill.Visitor) string {
+	for name := range v.Cookies {
+		if strings.HasPrefix(name, "__Host-gh_sso") {
+			return name
+		}
+	}
+	return ""
 }
 
 // code signs the person on for a client and gives the form of the exchange.
@@ -288,7 +309,7 @@ func (r *realm) alive(client, access string, want bool) {
 func (r *realm) asserted() url.Values {
 	r.t.Helper()
 	text, err := jose.Sign(r.key, "JWT", map[string]any{
-		"iss": "signer", "sub": "signer", "aud": r.s.Issuer, "exp": time.Now().Add(time.Minute).Unix(), "jti": secret.Random(8),
+		"iss": "signer", "sub": "signer", "aud": r.issuer, "exp": time.Now().Add(time.Minute).Unix(), "jti": secret.Random(8),
 	})
 	do(r.t, err)
 	return values("grant_type", "client_credentials", "client_assertion", text, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
@@ -300,12 +321,14 @@ func (r *realm) initialToken(uses int) string {
 	return initialToken(r.t, r.s, r.o, uses)
 }
 
-func initialToken(t *testing.T, s *server.Server, o server.Options, uses int) string {
+func initialToken(t *testing.T, s *server.Server, o server.Options, uses int, more ...string) string {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
 	defer stop()
-	c := exec.CommandContext(ctx, server.Build(t, ""), "registration-token", "create", "--name", "partner", "--uses="+fmt.Sprint(uses),
-		"--dev", "--data", s.Data, "--config", s.Data+"/gatehouse.yaml", "--json")
+	args := []string{
+		"registration-token", "create", "--name", "partner", "--uses=" + fmt.Sprint(uses), "--dev", "--data", s.Data, "--config", s.Data + "/gatehouse.yaml", "--json",
+	}
+	c := exec.CommandContext(ctx, server.Build(t, ""), append(args, more...)...)
 	c.Env = append(c.Environ(), o.Env...)
 	if o.Store != "" {
 		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+o.Store)

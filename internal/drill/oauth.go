@@ -30,17 +30,32 @@ func authorization(t *Target, change map[string]string) string {
 // answer comes back to the client as if it were the attacker's own. What tells them apart is the issuer in every answer, successes and
 // refusals alike (RFC 9207 section 2.4).
 func mixUp(ctx context.Context, t *Target) (Verdict, error) {
-	for _, change := range []map[string]string{nil, {"scope": "no such scope"}, {"response_type": "token"}, {"code_challenge": ""}} {
+	p, err := t.SignUp(ctx, "mixed")
+	if err != nil {
+		return Verdict{}, err
+	}
+	answers := map[string]*url.URL{}
+	if answers["a code"], err = p.SignOn(ctx, t.Visitor(), map[string]string{"prompt": ""}); err != nil {
+		return Verdict{}, err
+	}
+	for name, change := range map[string]map[string]string{
+		"nobody is signed on": nil, "no such scope": {"scope": "no such scope"}, "implicit": {"response_type": "token"}, "no PKCE": {"code_challenge": ""},
+	} {
 		r, err := t.Visitor().Get(ctx, authorization(t, change))
 		if err != nil {
 			return Verdict{}, err
 		}
-		back, err := url.Parse(r.Header.Get("Location"))
-		if err != nil || r.Status != http.StatusSeeOther || back.Query().Get("state") != "xyzzy" || back.Query().Get("error") == "" {
-			return Verdict{}, fmt.Errorf("%v: answered %s to %s", change, r, r.Header.Get("Location"))
+		if answers[name], err = url.Parse(r.Header.Get("Location")); err != nil || r.Status != http.StatusSeeOther {
+			return Verdict{}, fmt.Errorf("%s: answered %s", name, r)
 		}
-		if iss := back.Query().Get("iss"); iss == "" || t.Issuer != "" && iss != t.Issuer {
-			return succeeded("an answer says it is from %q: a client takes it for the attacker's", iss)
+	}
+	for name, back := range answers {
+		q := back.Query()
+		if q.Get("state") != "xyzzy" || q.Has("code") != (name == "a code") || q.Has("error") == q.Has("code") {
+			return Verdict{}, fmt.Errorf("%s: the answer is %s", name, back.Path)
+		}
+		if iss := q.Get("iss"); iss == "" || t.Issuer != "" && iss != t.Issuer {
+			return succeeded("an answer (%s) says it is from %q: a client takes it for the attacker's", name, iss)
 		}
 	}
 	return refused("every answer names its issuer")

@@ -17,14 +17,28 @@ func (p *Person) Code(ctx context.Context) (string, error) {
 
 // Authorize is Code for the request at path.
 func (p *Person) Authorize(ctx context.Context, path string) (string, error) {
-	to, _, err := p.walk(ctx, p.Target.Visitor(), path, func(to *url.URL) bool { return to.Query().Get("code") != "" })
+	to, err := p.answer(ctx, p.Target.Visitor(), path)
+	if err == nil && to.Query().Get("code") == "" {
+		err = fmt.Errorf("signing on gave %s", to.Query().Get("error"))
+	}
 	if err != nil {
 		return "", err
 	}
-	if code := to.Query().Get("code"); code != "" {
-		return code, nil
+	return to.Query().Get("code"), nil
+}
+
+// SignOn signs the person on at the issuer in the browser v, by an authorization request of the client with the changes, and gives the address
+// that the client's page is opened with.
+func (p *Person) SignOn(ctx context.Context, v *Visitor, change map[string]string) (*url.URL, error) {
+	return p.answer(ctx, v, authorization(p.Target, change))
+}
+
+func (p *Person) answer(ctx context.Context, v *Visitor, path string) (*url.URL, error) {
+	to, r, err := p.walk(ctx, v, path, func(to *url.URL) bool { return to.Query().Has("code") || to.Query().Has("error") })
+	if err == nil && r.Status == http.StatusOK {
+		err = fmt.Errorf("a page is shown instead of an answer")
 	}
-	return "", fmt.Errorf("a page is shown instead of a code")
+	return to, err
 }
 
 // walk follows redirects from path as a browser does, signing on where it is asked to, until an address is the goal or a page is shown.

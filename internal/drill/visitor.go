@@ -27,6 +27,7 @@ type Target struct {
 	ClientID string // its demo client; "" for the default one
 	APIKey   string // an internal API key with every scope, of a service that is not the attacker's
 	SuperKey string // key of a backend that speaks the SuperTokens-shaped API; likewise
+	Initial  string // an initial access token for any number of clients: anybody may register an application
 	Strict   string // a client of the tenant with auto_register off, "" when there is none
 	API      string // base of an API of the tenant (package resource) that takes bound tokens and asks nobody, with /orders; "" when there is none
 	Now      func() time.Time

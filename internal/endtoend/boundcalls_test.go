@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
-	exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
-	accessType    = "urn:ietf:params:oauth:token-type:access_token"
 	pkceChallenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 	pkceVerifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 	localCallback = "http://localhost/callback"

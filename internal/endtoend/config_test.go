@@ -15,6 +15,7 @@ tenants:
   name: Example
   test: true
   default_client: demo
+  oauth: {registration: true}
   clients:
   - id: demo
     name: Demo

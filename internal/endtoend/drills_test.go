@@ -9,11 +9,19 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
+// underDrill is a server with everything that the attacks want of it.
+func underDrill(t *testing.T, o server.Options) *server.Server {
+	t.Helper()
+	s := server.Start(t, withStrictClient(o))
+	s.Initial = initialToken(t, s, o, -1)
+	return s
+}
+
 // TestDrills plays every attack against the product: each must be refused or contained.
 func TestDrills(t *testing.T) {
 	engines(t, func(t *testing.T, o server.Options) {
 		o.Strict = "strict"
-		s := server.Start(t, withStrictClient(o))
+		s := underDrill(t, o)
 		for _, d := range drill.All() {
 			t.Run(d.Name, func(t *testing.T) {
 				if needsAPI(&d) {
@@ -49,7 +57,7 @@ func TestDrillsBite(t *testing.T) {
 	for _, d := range drill.All() {
 		t.Run(d.Name, func(t *testing.T) {
 			env := "WEAK_GATEHOUSE=" + strings.Join(d.Defences, ",")
-			s := server.Start(t, withStrictClient(server.Options{Binary: weak, Strict: "strict", Env: []string{env}}))
+			s := underDrill(t, server.Options{Binary: weak, Strict: "strict", Env: []string{env}})
 			if needsAPI(&d) {
 				s.StartAPI(t, "gatehouse_weak", env)
 			}

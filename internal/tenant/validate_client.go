@@ -60,6 +60,10 @@ func validateRoles(f *faults, s *ClientSettings) {
 	}
 }
 
+// hostForm is a host that every parser reads alike. Browsers fold what stands outside it into other hosts: app%E3%80%82example.com is
+// app.example.com to them.
+var hostForm = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+
 // redirectFault says why a redirect URI is refused, "" when it is fine. Exact pages only: no wildcard, no fragment (RFC 6749 section
 // 3.1.2), no user part that makes a foreign host look like ours, and none of the schemes that run script.
 func redirectFault(uri string) string {
@@ -73,6 +77,8 @@ func redirectFault(uri string) string {
 		return "must have no fragment"
 	case u.User != nil:
 		return "must have no user part"
+	case u.Host != "" && !hostForm.MatchString(u.Host):
+		return "must have a plain host: letters, digits, dots and hyphens (punycode for others), or an IP address"
 	case u.Scheme == "https" && u.Host != "":
 		return ""
 	case u.Scheme == "http" && u.Host != "":

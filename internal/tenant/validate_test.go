@@ -91,7 +91,8 @@ func TestClientURLs(t *testing.T) {
 		"https://app.example.com/cb": true, "https://app.example.com/cb?x=1": true, "http://localhost:3000/cb": true, "http://127.0.0.1/cb": true,
 		"com.example.app:/cb": true, "http://app.example.com/cb": false, "https://*.example.com/cb": false, "https://app.example.com/cb#x": false,
 		"https://app.example.com@evil.example/cb": false, "javascript:alert(1)": false, "data:text/html,x": false, "/cb": false, "": false,
-		"https:///cb": false, "https://app.example.com\\@evil.example": false, "https://app.example.com/ cb": false, "file:///etc/passwd": false,
+		"https:///cb": false, "https://:443/cb": false, "https://app%E3%80%82example.com/cb": false, "https://app.example.com'.evil.example/cb": false,
+		"https://[::1%25lo]/cb": false, "https://[::1]:8443/cb": true, "https://app.example.com\\@evil.example": false, "https://app.example.com/ cb": false, "file:///etc/passwd": false,
 	} {
 		c := tenant.Client{ID: "web", Settings: tenant.ClientSettings{RedirectURIs: []string{uri}}}
 		if got := len(c.Validate()) == 0; got != fine {

@@ -130,8 +130,8 @@ func TestEverySentenceIsTranslated(t *testing.T) {
 		if m := english.FindString(place.ReplaceAllString(s, "")); m != "" {
 			t.Errorf("%s says %q in German: %s", key, m, s)
 		}
-		if strings.Contains(s, "\u2011") {
-			t.Errorf("%s has a hyphen that no search finds: %s", key, s)
+		if strings.Contains(s, "\u2011") && !strings.HasSuffix(key, ".title") {
+			t.Errorf("%s has a hyphen that no search finds; only headings need it, which would be torn there: %s", key, s)
 		}
 	}
 }

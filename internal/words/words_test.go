@@ -116,6 +116,22 @@ func TestKeysStandOnce(t *testing.T) {
 	}
 }
 
+// Two pages never have the same name: somebody with several open must find the right one.
+func TestTitlesAreUnique(t *testing.T) {
+	for _, l := range Langs() {
+		seen := map[string]string{}
+		for key, s := range catalogues[l] {
+			if !strings.HasSuffix(key, ".title") {
+				continue
+			}
+			if seen[s] != "" {
+				t.Errorf("%s: %s and %s are both %q", l, key, seen[s], s)
+			}
+			seen[s] = key
+		}
+	}
+}
+
 // alike are keys that may read the same in both languages: names, and words that both have.
 var alike = map[string]bool{"lang.en": true, "lang.de": true, "sessions.app": true, "account.tab.applications": true, "device.code": true,
 	"device.ask.code": true, "account.name": true}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,4 +209,45 @@ func Submit(t testing.TB, ctx context.Context, script string) {
 	})); err != nil {
 		t.Fatalf("%s: %v", script, err)
 	}
+}
+
+// Promised reads the table of ids in docs/hosted-pages.md of the repository at root: the ids that each page promises, by the page's name there.
+func Promised(t testing.TB, root string) map[string][]string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "docs", "hosted-pages.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "## Ids")
+	table, _, _ := strings.Cut(rest, "\n## ")
+	out := map[string][]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 || strings.Contains(line, "---") || strings.Contains(line, "| Ids |") {
+			continue
+		}
+		page := strings.TrimSpace(strings.ReplaceAll(cells[1], "`", ""))
+		for i, id := range strings.Split(cells[2], "`") {
+			if i%2 == 1 {
+				out[page] = append(out[page], id)
+			}
+		}
+	}
+	if len(out) < 20 {
+		t.Fatalf("the table of ids has %d pages", len(out))
+	}
+	return out
+}
+
+// Lacks lists the promised ids that a page does not have, and those that it has twice; {…} stands for any text.
+func Lacks(page string, promised []string) []string {
+	var out []string
+	for _, id := range promised {
+		shape := strings.NewReplacer("{session}", `[^"]+`, "{client}", `[^"]+`).Replace(id)
+		found := regexp.MustCompile(` id="`+shape+`"`).FindAllString(page, -1)
+		if len(found) == 0 || len(found) > 1 && !strings.Contains(id, "{") {
+			out = append(out, id)
+		}
+	}
+	return out
 }

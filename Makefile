@@ -36,4 +36,4 @@ gen:
 # Pictures of every page in both themes and sizes, to be looked at.
 shots:
 	mkdir -p shots
-	GATEHOUSE_TEST_SHOTS=$(CURDIR)/shots $(GO) test -count=1 -run 'Look|FirstLogin|SingleSignOn' ./internal/web/pages ./internal/web/hosted ./internal/endtoend
+	GATEHOUSE_TEST_SHOTS=$(CURDIR)/shots $(GO) test -count=1 -run 'Look|Themes|Mails|FirstLogin|SingleSignOn|FormPost' ./internal/web/pages ./internal/web/hosted ./internal/endtoend

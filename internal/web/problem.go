@@ -119,9 +119,10 @@ func challenge(e *fault.Error) string {
 	return `Bearer error="invalid_token", error_description="` + string(e.Reason) + `"`
 }
 
-// page answers a person with a page where the route is one and they accept HTML.
+// page answers a person with a page where the route is one, or where their browser opens an address that is none, if they accept HTML.
 func (x *Exchange) page(status int, e *fault.Error) bool {
-	if !x.Route.Browser || x.hall.cfg.ErrorPage == nil || !strings.Contains(x.R.Header.Get("Accept"), "text/html") {
+	opened := x.Route.Pattern == "" && x.R.Header.Get("Sec-Fetch-Dest") == "document"
+	if !(x.Route.Browser || opened) || x.hall.cfg.ErrorPage == nil || !strings.Contains(x.R.Header.Get("Accept"), "text/html") {
 		return false
 	}
 	c := x.hall.cfg.ErrorPage(x, status, e)

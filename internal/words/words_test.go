@@ -57,6 +57,101 @@ func TestKeysInCodeExist(t *testing.T) {
 	}
 }
 
+// Every key is said somewhere, whole or by a prefix that is put together with a name: a sentence nobody reads is not kept in any language.
+func TestKeysAreUsed(t *testing.T) {
+	code := sources(t)
+	spelled, begun := map[string]bool{}, map[string]bool{}
+	for _, m := range regexp.MustCompile(`"([a-z]+(?:\.[a-z_]+)+)"`).FindAllStringSubmatch(code, -1) {
+		spelled[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(`"([a-z]+\.(?:[a-z_]+\.)*)" ?\+`).FindAllStringSubmatch(code, -1) {
+		begun[m[1]] = true
+	}
+	for key := range catalogues[Default] {
+		used := spelled[key] || spelled[strings.TrimSuffix(key, "s")]
+		for i, r := range key {
+			used = used || r == '.' && begun[key[:i+1]]
+		}
+		if !used {
+			t.Errorf("nobody says %s", key)
+		}
+	}
+}
+
+// sources is the text of all code that may say something.
+func sources(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || !(strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".templ")) {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		all.Write(raw)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// A key stands once in a file: of two, the later would win unseen.
+func TestKeysStandOnce(t *testing.T) {
+	for _, l := range Langs() {
+		raw, err := os.ReadFile(string(l) + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^\s*"([^"]+)":`).FindAllStringSubmatch(string(raw), -1) {
+			if seen[m[1]] {
+				t.Errorf("%s says %s twice", l, m[1])
+			}
+			seen[m[1]] = true
+		}
+		if len(seen) != len(catalogues[l]) {
+			t.Errorf("%s: %d keys of %d read", l, len(seen), len(catalogues[l]))
+		}
+	}
+}
+
+// Two pages never have the same name: somebody with several open must find the right one.
+func TestTitlesAreUnique(t *testing.T) {
+	for _, l := range Langs() {
+		seen := map[string]string{}
+		for key, s := range catalogues[l] {
+			if !strings.HasSuffix(key, ".title") {
+				continue
+			}
+			if seen[s] != "" {
+				t.Errorf("%s: %s and %s are both %q", l, key, seen[s], s)
+			}
+			seen[s] = key
+		}
+	}
+}
+
+// alike are keys that may read the same in both languages: names, and words that both have.
+var alike = map[string]bool{"lang.en": true, "lang.de": true, "sessions.app": true, "account.tab.applications": true, "device.code": true,
+	"device.ask.code": true, "account.name": true}
+
+// Nothing was left in the other language.
+func TestEverySentenceIsTranslated(t *testing.T) {
+	english := regexp.MustCompile(`(?i)\b(the|your|you|and|with|not|password|email|account|log|address)\b`)
+	for key, s := range catalogues[German] {
+		if s == catalogues[English][key] && !alike[key] {
+			t.Errorf("%s is the same in both languages: %q", key, s)
+		}
+		if m := english.FindString(place.ReplaceAllString(s, "")); m != "" {
+			t.Errorf("%s says %q in German: %s", key, m, s)
+		}
+		if strings.Contains(s, "\u2011") && !strings.HasSuffix(key, ".title") {
+			t.Errorf("%s has a hyphen that no search finds; only headings need it, which would be torn there: %s", key, s)
+		}
+	}
+}
+
 func TestSayFillsPlaces(t *testing.T) {
 	if got := German.Say("mailbox.to", "to", "a@example.com"); got != "An a@example.com" {
 		t.Error(got)
@@ -93,6 +188,28 @@ func TestInstant(t *testing.T) {
 	}
 	if got := German.Instant(at); got != "5. März 2026, 14:04 UTC" {
 		t.Error(got)
+	}
+}
+
+func TestRelativeTimes(t *testing.T) {
+	now := time.Date(2026, 3, 5, 15, 4, 0, 0, time.UTC)
+	for d, want := range map[time.Duration][2]string{
+		-time.Second: {"just now", "gerade eben"}, 59 * time.Second: {"just now", "gerade eben"}, time.Minute: {"a minute ago", "vor einer Minute"},
+		59 * time.Minute: {"59 minutes ago", "vor 59 Minuten"}, 119 * time.Minute: {"an hour ago", "vor einer Stunde"},
+		23 * time.Hour: {"23 hours ago", "vor 23 Stunden"}, 24 * time.Hour: {"a day ago", "vor einem Tag"}, 29 * 24 * time.Hour: {"29 days ago", "vor 29 Tagen"},
+		31 * 24 * time.Hour: {"2 February 2026, 15:04 UTC", "2. Februar 2026, 15:04 UTC"},
+	} {
+		if got := [2]string{English.Ago(now.Add(-d), now), German.Ago(now.Add(-d), now)}; got != want {
+			t.Errorf("%s ago: %v, want %v", d, got, want)
+		}
+	}
+	for d, want := range map[time.Duration][2]string{
+		0: {"in a minute", "in einer Minute"}, time.Minute: {"in a minute", "in einer Minute"}, 61 * time.Second: {"in 2 minutes", "in 2 Minuten"},
+		time.Hour: {"in 60 minutes", "in 60 Minuten"}, time.Hour + time.Second: {"in 2 hours", "in 2 Stunden"},
+	} {
+		if got := [2]string{English.In(d), German.In(d)}; got != want {
+			t.Errorf("wait %s: %v, want %v", d, got, want)
+		}
 	}
 }
 

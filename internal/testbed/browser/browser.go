@@ -6,10 +6,12 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -66,10 +68,37 @@ type Look struct {
 	Width, Height int64
 	Dark          bool
 	NoScript      bool
+	Lang          string // that the browser asks for; "" for English
+}
+
+// name tells pictures of one page apart, as in "360-light" or "1280-dark-de".
+func (l Look) name() string {
+	name := strconv.FormatInt(l.Width, 10) + "-light"
+	if l.Dark {
+		name = strconv.FormatInt(l.Width, 10) + "-dark"
+	}
+	if l.Lang != "" {
+		name += "-" + l.Lang
+	}
+	return name
 }
 
 // Set makes the tab look so from the next navigation on.
 func Set(ctx context.Context, l Look) error {
+	if err := l.take(ctx); err != nil {
+		return err
+	}
+	if _, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.NoScript}); err != nil {
+		return err
+	}
+	if l.Lang == "" {
+		return nil
+	}
+	return ask(ctx, l.Lang)
+}
+
+// take is the part of a look that a page follows while it stands: the size of the screen and the theme.
+func (l Look) take(ctx context.Context) error {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(l.Width, l.Height)); err != nil {
 		return err
 	}
@@ -78,9 +107,16 @@ func Set(ctx context.Context, l Look) error {
 		scheme = "dark"
 	}
 	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}
-	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features}); err != nil {
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+	return err
+}
+
+// ask makes the browser want a language, for good.
+func ask(ctx context.Context, lang string) error {
+	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		return err
 	}
-	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.NoScript})
+	headers := network.Headers{"Accept-Language": lang}
+	_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers})
 	return err
 }

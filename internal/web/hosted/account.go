@@ -40,7 +40,7 @@ func tabTitle(path string) string {
 }
 
 // notices are what an account page may say was done; the address carries only the name.
-var notices = []string{"saved", "mailed", "password", "ended", "others", "withdrawn"}
+var notices = []string{"saved", "mailed", "password", "ended", "others", "withdrawn", "again"}
 
 // own reads who is signed on for an account page. Who is not is sent to the login page, and v.live is nil.
 func (h *Pages) own(x *web.Exchange, to string) (visit, url.Values, error) {
@@ -211,7 +211,16 @@ func (h *Pages) proveAgain(x *web.Exchange, v *visit, password secret.Text) erro
 // passwordForm asks for the present password and a new one.
 type passwordForm struct {
 	accountPage
-	Min string
+	Min    string
+	Forgot string // address of the page for who does not know the present one; "" when no application stands behind it
+}
+
+func passwordOf(x *web.Exchange, v *visit, query url.Values) passwordForm {
+	f := passwordForm{accountPage: v.account(x, "/ui/account/password", query), Min: minLength(x.Tenant)}
+	if v.client != nil {
+		f.Forgot = f.At("/ui/forgot")
+	}
+	return f
 }
 
 func (h *Pages) showPassword(x *web.Exchange) error {
@@ -219,7 +228,7 @@ func (h *Pages) showPassword(x *web.Exchange) error {
 	if err != nil || v.live == nil {
 		return err
 	}
-	return x.HTML(http.StatusOK, passwordPage(passwordForm{v.account(x, "/ui/account/password", query), minLength(x.Tenant)}))
+	return x.HTML(http.StatusOK, passwordPage(passwordOf(x, &v, query)))
 }
 
 // password sets a new password. Everything else that is signed on as this person ends; this browser is signed on anew.
@@ -232,7 +241,7 @@ func (h *Pages) password(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	f := passwordForm{v.account(x, "/ui/account/password", nil), minLength(x.Tenant)}
+	f := passwordOf(x, &v, nil)
 	if f.Problems = lacking(f.Page, form, "password", "new_password"); f.Problems != nil {
 		return x.HTML(http.StatusUnprocessableEntity, passwordPage(f))
 	}

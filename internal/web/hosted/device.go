@@ -95,7 +95,7 @@ func (h *Pages) deviceAgain(x *web.Exchange, f deviceForm, err error) error {
 		f.Problems = view.Problems{{Field: "user_code", Text: f.Say("device.unknown_code")}}
 		return x.HTML(http.StatusUnprocessableEntity, devicePage(f))
 	case fault.Limited:
-		f.Problems = view.Problems{{Field: "user_code", Text: f.Say("error.limited")}}
+		f.Problems = view.Problems{{Field: "user_code", Text: view.TooOften(f.Lang, e)}}
 		return x.HTML(refused(x, err), devicePage(f))
 	}
 	return err

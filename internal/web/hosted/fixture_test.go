@@ -28,11 +28,14 @@ type rooms struct {
 	mu   sync.Mutex
 	did  []string
 	step map[string]oauth.StepKind
+
+	garden *tenant.Client
 }
 
 const (
 	rightPassword = "correct horse battery"
 	newPassword   = "quiet otter lamp"
+	alone         = "user-alone" // is signed on nowhere else and has allowed nothing
 	wide          = "a.really.quite.long.address.that.somebody.has@a-department.of.an.organisation.example.com"
 )
 
@@ -154,7 +157,7 @@ func (r *rooms) Look(_ context.Context, call *audit.Call, _ *tenant.Tenant, id s
 	if live == nil {
 		kind = oauth.StepLogin
 	}
-	s := oauth.Step{Kind: kind, Client: &tenant.Client{TenantID: "t1", ID: "garden", Name: "Garden Planner"}, Request: oauth.Request{
+	s := oauth.Step{Kind: kind, Client: r.garden, Request: oauth.Request{
 		TenantID: "t1", ID: id, Params: oauth.Params{ClientID: "garden", RedirectURI: "https://garden.example.com/callback", LoginHint: "hint@example.com"},
 	}}
 	if id == "closed" {
@@ -190,7 +193,10 @@ func (r *rooms) Refuse(_ context.Context, _ *audit.Call, _ *tenant.Tenant, id st
 	return nil
 }
 
-func (r *rooms) Consents(context.Context, *audit.Call, *tenant.Tenant, string) ([]oauth.Consent, error) {
+func (r *rooms) Consents(_ context.Context, _ *audit.Call, _ *tenant.Tenant, userID string) ([]oauth.Consent, error) {
+	if userID == alone {
+		return nil, nil
+	}
 	return []oauth.Consent{
 		{TenantID: "t1", UserID: ada.ID, ClientID: "garden", Scope: []string{"openid", "profile", "email", "plants"}, GrantedAt: noon},
 		{TenantID: "t1", UserID: ada.ID, ClientID: "gone-client", Scope: []string{"openid"}, GrantedAt: noon},
@@ -242,6 +248,10 @@ func (r *rooms) Find(_ context.Context, _ *audit.Call, _ *tenant.Tenant, cookie 
 	switch cookie.Reveal() {
 	case "good":
 		return sso.Live{Session: n, User: ada}, nil
+	case "alone":
+		u := ada
+		u.ID = alone
+		return sso.Live{Session: n, User: u}, nil
 	case "stale":
 		n.AuthTime = noon.Add(-time.Hour)
 		return sso.Live{Session: n, User: ada}, nil
@@ -257,10 +267,13 @@ func (r *rooms) End(_ context.Context, _ *audit.Call, _ *tenant.Tenant, m sso.Ma
 // listed is the sign-on rooms' List beside the sessions'.
 type families struct{ *rooms }
 
-func (f families) List(context.Context, *audit.Call, session.ListQuery) ([]session.Family, error) {
+func (f families) List(_ context.Context, _ *audit.Call, q session.ListQuery) ([]session.Family, error) {
+	if q.Subject == alone {
+		return nil, nil
+	}
 	return []session.Family{
 		{TenantID: "t1", ID: "s-1", ClientID: "garden", SSOID: "sso-1", Agent: firefox, Place: "192.0.2.0/24", CreatedAt: noon, LastSeen: noon},
-		{TenantID: "t1", ID: "s-2", ClientID: "tv", Agent: phone, Place: "2001:db8::/64", CreatedAt: noon, LastSeen: noon},
+		{TenantID: "t1", ID: "s-2", ClientID: "tv", Agent: phone, Place: "2001:db8::/64", CreatedAt: noon, LastSeen: noon.Add(-50 * time.Hour)},
 	}, nil
 }
 
@@ -269,9 +282,12 @@ func (f families) Revoke(_ context.Context, _ *audit.Call, m session.Match, reas
 	return nil, nil
 }
 
-func (r *rooms) List(context.Context, *audit.Call, *tenant.Tenant, string) ([]sso.Session, error) {
+func (r *rooms) List(_ context.Context, _ *audit.Call, _ *tenant.Tenant, userID string) ([]sso.Session, error) {
+	if userID == alone {
+		return []sso.Session{signOn("sso-1")}, nil
+	}
 	other := signOn("sso-2")
-	other.Agent, other.Place = phone, "2001:db8::/64"
+	other.Agent, other.Place, other.LastSeen = phone, "2001:db8::/64", noon.Add(-3*time.Hour)
 	return []sso.Session{other, signOn("sso-1")}, nil
 }
 
@@ -293,7 +309,8 @@ type site struct {
 }
 
 // newSite serves the pages under the real hallway.
-func newSite(t testing.TB) *site {
+// A theme given is a tenant's with long names.
+func newSite(t testing.TB, themed ...tenant.Theme) *site {
 	t.Helper()
 	demo := tenant.Tenant{ID: "t1", Slug: "demo", Name: "Example Company", Issuer: "https://login.example.com", Test: true, Policy: tenant.Policy{
 		DefaultClient: "garden", OAuth: tenant.PolicyOAuth{Scopes: map[string]string{"plants": "water your plants"}},
@@ -301,13 +318,17 @@ func newSite(t testing.TB) *site {
 	}}
 	garden := tenant.Client{TenantID: "t1", ID: "garden", Name: "Garden Planner"}
 	garden.Settings.OAuth.PostLogoutRedirectURIs = []string{"https://garden.example.com/bye", "http://127.0.0.1/bye"}
+	if themed != nil {
+		demo.Name, demo.Policy.Theme = "The Example Company for the Care of Gardens and Greenhouses", themed[0]
+		garden.Name = "Garden Planner for Allotments, Communities and Landschaftsgärtnereibetriebe"
+	}
 	dir := tenant.NewDirectory(fakeTenants{snapshot: tenant.Snapshot{Version: 1, Tenants: []tenant.Tenant{demo}, Clients: []tenant.Client{
 		garden, {TenantID: "t1", ID: "tv", Name: "Living Room TV"},
 	}}}, func() time.Time { return noon })
 	if err := dir.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{rooms: &rooms{step: map[string]oauth.StepKind{
+	s := &site{rooms: &rooms{garden: &garden, step: map[string]oauth.StepKind{
 		"login": oauth.StepLogin, "choose": oauth.StepChoose, "consent": oauth.StepConsent, "ready": oauth.StepReply,
 		"closed": oauth.StepLogin,
 	}}}
@@ -328,13 +349,21 @@ func newSite(t testing.TB) *site {
 	}), page(http.MethodGet, "/oauth2/continue", landed), page(http.MethodGet, "/ui/done/{what}", landed), page(http.MethodPost, "/oauth2/logout", landed),
 		page(http.MethodGet, "/test/badclient", func(*web.Exchange) error {
 			return fault.New(fault.Invalid, fault.ReasonOAuthRedirectURI, "redirect_uri is not registered for this application")
-		}))
+		}), page(http.MethodGet, "/test/fault/{kind}", func(x *web.Exchange) error { return faults[x.R.PathValue("kind")] }))
 	if err := s.hall.Mount(routes); err != nil {
 		t.Fatal(err)
 	}
 	s.Server = httptest.NewServer(s.hall)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// faults are refusals that have a page of their own.
+var faults = map[string]error{
+	"internal": fault.New(fault.Internal, fault.ReasonInternal, "broken"), "unavailable": fault.New(fault.Unavailable, fault.ReasonUnavailable, "busy"),
+	"forbidden": fault.New(fault.Forbidden, fault.ReasonCrossOrigin, "no"), "invalid": fault.New(fault.Invalid, fault.ReasonMalformed, "no"),
+	"limited":     fault.New(fault.Limited, fault.ReasonLimited, "slow down").After(5 * time.Minute),
+	"misdirected": fault.New(fault.Misdirected, fault.ReasonMisdirected, "not here"),
 }
 
 // landed stands for the pages of other faces.

@@ -138,7 +138,7 @@ func TestAccountPages(t *testing.T) {
 		"end a stranger's login":               {"/ui/account/sessions", "good", values("browser", "sso-99"), 303, "/ui/account/sessions?done=ended", nil},
 		"end one":                              {"/ui/account/sessions", "good", values("session", "s-2"), 303, "/ui/account/sessions?done=ended", []string{"session s-2 ended: ended_by_owner"}},
 		"end a browser":                        {"/ui/account/sessions", "good", values("browser", "sso-2"), 303, "/ui/account/sessions?done=ended", []string{"sign-on sso-2 but  ended: ended_by_owner"}},
-		"end all others, long after the login": {"/ui/account/sessions", "stale", values("all", "others"), 303, "/ui/login?to=sessions", nil},
+		"end all others, long after the login": {"/ui/account/sessions", "stale", values("all", "others"), 303, "/ui/login?to=others", nil},
 		"end all others": {"/ui/account/sessions", "good", values("all", "others"), 303, "/ui/account/sessions?done=others",
 			[]string{"sign-on user-ada but sso-1 ended: ended_by_owner", "session s-2 ended: ended_by_owner"}},
 		"withdraw": {"/ui/account/applications", "good", values("client_id", "garden"), 303, "/ui/account/applications?done=withdrawn", []string{"withdrawn user-ada garden"}},

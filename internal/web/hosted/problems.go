@@ -39,7 +39,7 @@ func (h *Pages) say(p view.Page, err error, current, fresh string) (view.Problem
 	case fault.ReasonNotRegistered:
 		return view.Problem{Text: p.Say("error.not_registered")}, true
 	case fault.ReasonLimited:
-		return view.Problem{Text: p.Say("error.limited")}, true
+		return view.Problem{Text: view.TooOften(p.Lang, e)}, true
 	case fault.ReasonBusy, fault.ReasonUnavailable, fault.ReasonConflict, fault.ReasonUserChanged:
 		return view.Problem{Text: p.Say("fault.unavailable.lead")}, true
 	case fault.ReasonInvalid:

@@ -30,6 +30,7 @@ type opening struct {
 type sessionsForm struct {
 	accountPage
 	Browsers, Apps []opening
+	Others         bool // something is open beside this browser
 }
 
 // openings are what the store shows now.
@@ -61,7 +62,7 @@ func (h *Pages) showSessions(x *web.Exchange) error {
 	for _, n := range o.signOns {
 		f.Browsers = append(f.Browsers, opening{
 			Kind: "browser", ID: n.ID, Title: delivery.Device(f.Lang, n.Agent), Place: n.Place, Since: f.Lang.Instant(n.AuthTime),
-			Seen: f.Lang.Instant(n.LastSeen), Current: n.ID == v.live.Session.ID,
+			Seen: f.Lang.Ago(n.LastSeen, x.Call.At), Current: n.ID == v.live.Session.ID,
 		})
 	}
 	slices.SortStableFunc(f.Browsers, func(a, b opening) int { return rank(b) - rank(a) })
@@ -72,9 +73,10 @@ func (h *Pages) showSessions(x *web.Exchange) error {
 		}
 		f.Apps = append(f.Apps, opening{
 			Kind: "session", ID: s.ID, Title: f.Say("sessions.app", "app", title, "device", delivery.Device(f.Lang, s.Agent)), Place: s.Place,
-			Since: f.Lang.Instant(s.CreatedAt), Seen: f.Lang.Instant(s.LastSeen), Current: s.SSOID != "" && s.SSOID == v.live.Session.ID,
+			Since: f.Lang.Instant(s.CreatedAt), Seen: f.Lang.Ago(s.LastSeen, x.Call.At), Current: s.SSOID != "" && s.SSOID == v.live.Session.ID,
 		})
 	}
+	f.Others = slices.ContainsFunc(slices.Concat(f.Browsers, f.Apps), func(o opening) bool { return !o.Current })
 	return x.HTML(http.StatusOK, sessionsPage(f))
 }
 
@@ -124,6 +126,7 @@ func (h *Pages) endOne(x *web.Exchange, o openings, form url.Values) (err error)
 // able to throw its owner out everywhere else.
 func (h *Pages) endOthers(x *web.Exchange, v *visit, o openings) error {
 	if age := x.Call.At.Sub(v.live.Session.AuthTime); age < -time.Minute || age > x.Tenant.For(nil).Fresh {
+		v.to = toOthers
 		return x.Redirect(withQuery(x.PathPrefix()+"/ui/login", v.query()))
 	}
 	ctx, mine := x.R.Context(), v.live.Session.ID

@@ -3,6 +3,7 @@ package hosted
 import (
 	"cmp"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -22,10 +23,13 @@ type visit struct {
 	id     string         // of the authorization request, "" for none
 	step   oauth.Step     // what the request needs; zero without one
 	client *tenant.Client // of the request, else the tenant's default; may be nil
-	to     string         // page of ours to go on to, without a request: "", "device" or "sessions"
+	to     string         // page of ours to go on to, without a request: "", "device", "sessions" or toOthers
 	code   string         // that a device showed, on the way to "device"
 	other  bool           // the person asked for the login form although somebody is signed on
 }
+
+// toOthers leads to the sessions of somebody who had to show again that it is them before they end all others.
+const toOthers = "others"
 
 // enter reads where the visitor comes from. A request that is over, unknown or another browser's is refused.
 func (h *Pages) enter(x *web.Exchange) (v visit, query url.Values, err error) {
@@ -102,6 +106,8 @@ func (v *visit) onward(x *web.Exchange) error {
 		return x.Redirect(withQuery(x.PathPrefix()+"/ui/device", (&visit{code: v.code}).query()))
 	case v.to == "sessions":
 		return x.Redirect(x.PathPrefix() + "/ui/account/sessions")
+	case v.to == toOthers:
+		return settled(x, "/ui/account/sessions", "again")
 	}
 	return x.Redirect(x.PathPrefix() + "/ui/account")
 }
@@ -121,16 +127,15 @@ func clientName(c *tenant.Client) string {
 	return cmp.Or(c.Name, c.ID)
 }
 
-// page is view.For in the language that the request asks for (OpenID Connect Core section 3.1.2.1, ui_locales), else the browser's.
+// page is view.For in the language that the application asks for (OpenID Connect Core section 3.1.2.1, ui_locales), else the one that the person
+// chose, else the browser's.
 func (v *visit) page(x *web.Exchange, title string, pairs ...string) view.Page {
 	p := view.For(x, title)
-	wishes := v.step.Request.Params.UILocales
-	if v.id == "" && v.live != nil && v.live.User.Locale != "" {
-		wishes = []string{v.live.User.Locale}
+	wishes := slices.Concat(v.step.Request.Params.UILocales, view.Asked(x))
+	if v.live != nil && v.live.User.Locale != "" {
+		wishes = append(wishes, v.live.User.Locale)
 	}
-	if len(wishes) > 0 {
-		p.Lang = words.Pick(append(append([]string{}, wishes...), string(p.Lang))...)
-	}
+	p.Lang = words.Pick(append(wishes, string(p.Lang))...)
 	p.Title = p.Say(title, pairs...)
 	return p
 }

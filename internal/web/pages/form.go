@@ -85,7 +85,7 @@ func say(lang words.Lang, err error, current, fresh string) (p view.Problem, ok 
 		}
 		return view.Problem{Field: at, Text: lang.Say("error.invalid")}, true
 	case fault.ReasonLimited:
-		return view.Problem{Text: lang.Say("error.limited")}, true
+		return view.Problem{Text: view.TooOften(lang, e)}, true
 	case fault.ReasonBusy, fault.ReasonUnavailable:
 		return view.Problem{Text: lang.Say("fault.unavailable.lead")}, true
 	}
@@ -119,21 +119,27 @@ func (p *Pages) leave(x *web.Exchange, proved login.Proved, done string) error {
 
 func (p *Pages) done(x *web.Exchange) error {
 	what := x.R.PathValue("what")
-	keys, ok := donePages[what]
+	story, ok := donePages[what]
 	if !ok {
 		return fault.New(fault.NotFound, fault.ReasonNoRoute, "there is nothing at this path")
 	}
-	return x.HTML(http.StatusOK, donePage(view.For(x, keys[0]), keys[1]))
+	return x.HTML(http.StatusOK, donePage(view.For(x, story.Title), story))
 }
 
-// donePages are title and lead of the pages at the end of each way.
-var donePages = map[string][2]string{
-	"verified": {"verify.done.title", "verify.done.lead"},
-	"changed":  {"verify.done.title", "verify.done.change"},
-	"reset":    {"reset.done.title", "reset.done.lead"},
-	"handoff":  {"handoff.done.title", "handoff.done.lead"},
-	"logout":   {"logout.done.title", "logout.done.lead"},
-	"device":   {"device.done.title", "device.done.lead"},
+// doneStory is the page at the end of a way.
+type doneStory struct {
+	Title, Lead string // keys of the catalogues
+	Next        string // path of a page that people may want to go on to
+	Refused     bool   // it ends without what it was begun for
+}
 
-	"device-refused": {"device.refused.title", "device.refused.lead"},
+var donePages = map[string]doneStory{
+	"verified": {Title: "verify.done.title", Lead: "verify.done.lead"},
+	"changed":  {Title: "verify.changed.title", Lead: "verify.done.change"},
+	"reset":    {Title: "reset.done.title", Lead: "reset.done.lead"},
+	"handoff":  {Title: "handoff.done.title", Lead: "handoff.done.lead"},
+	"logout":   {Title: "logout.done.title", Lead: "logout.done.lead", Next: "/ui/account"},
+	"device":   {Title: "device.done.title", Lead: "device.done.lead"},
+
+	"device-refused": {Title: "device.refused.title", Lead: "device.refused.lead", Refused: true},
 }

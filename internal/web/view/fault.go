@@ -5,6 +5,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
+	"github.com/gatehouse-auth/gatehouse/internal/words"
 )
 
 // stories tells people about refusals in classes: the kind decides what they can do next. The exact reason stands in the audit trail
@@ -46,7 +47,18 @@ func ErrorPage(x *web.Exchange, _ int, e *fault.Error) templ.Component {
 		story = "internal"
 	}
 	p := For(x, "fault."+story+".title")
+	if e.Kind == fault.Limited && e.RetryAfter > 0 {
+		return faultPage(p, p.Say("fault.limited.when", "when", p.Lang.In(e.RetryAfter)), "")
+	}
 	return faultPage(p, p.Say("fault."+story+".lead"), "")
+}
+
+// TooOften says in a form that there were too many tries, and when there may be more if that is known.
+func TooOften(l words.Lang, e *fault.Error) string {
+	if e.RetryAfter <= 0 {
+		return l.Say("error.limited")
+	}
+	return l.Say("error.limited.when", "when", l.In(e.RetryAfter))
 }
 
 // applicationsFault are refusals of an authorization request that the person can do nothing about: the application asked wrongly, and its

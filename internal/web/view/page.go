@@ -3,6 +3,7 @@
 package view
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -39,9 +40,19 @@ func For(x *web.Exchange, title string) Page {
 	return p
 }
 
-// Lang is the language of an answer: what the browser asks for, else the tenant's.
+// Lang is the language of an answer: what the address asks for, else the browser, else the tenant's.
 func Lang(x *web.Exchange) words.Lang {
-	return words.Pick(append(words.Accept(x.R.Header.Get("Accept-Language")), localeOf(x.Tenant))...)
+	wishes := append(Asked(x), words.Accept(x.R.Header.Get("Accept-Language"))...)
+	return words.Pick(append(wishes, localeOf(x.Tenant))...)
+}
+
+// Asked are the languages that an application asks for in the address of a page (ui_locales, OpenID Connect Core section 3.1.2.1).
+func Asked(x *web.Exchange) []string {
+	if !strings.Contains(x.R.URL.RawQuery, "ui_locales=") {
+		return nil
+	}
+	asked := strings.Fields(x.R.URL.Query().Get("ui_locales"))
+	return asked[:min(len(asked), 16)] // nobody speaks more, and a stranger wrote it
 }
 
 func localeOf(t *tenant.Tenant) string {
@@ -84,6 +95,16 @@ type Problem struct{ Field, Text string }
 
 // Problems are shown in a summary on top and again at each field.
 type Problems []Problem
+
+// heading is the key of what stands above them: to check something, when there is a field to check.
+func (ps Problems) heading() string {
+	for _, p := range ps {
+		if p.Field != "" {
+			return "form.errors"
+		}
+	}
+	return "form.failed"
+}
 
 // Of is the text for a field, "" when it is fine.
 func (ps Problems) Of(field string) string {

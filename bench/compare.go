@@ -13,6 +13,7 @@ import (
 type side struct {
 	callers []*caller
 	op      func(*caller) error
+	stock   func() error // before each turn; may be nil
 	cpu     func() time.Duration
 	store   func() time.Duration // the part of cpu that is the database server's
 	turn    turn
@@ -54,7 +55,10 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 		},
 	}
 	ours = &side{op: w.op, store: postgres, cpu: func() time.Duration { return cpuOf(p.product.cmd.Process.Pid, false) + postgres() }}
-	for range conns {
+	if w.stock != nil {
+		ours.stock = func() error { return w.stock(p, ours.callers) }
+	}
+	for number := range conns {
 		f, err := dial(p.floor.url)
 		if err != nil {
 			return nil, nil, err
@@ -63,12 +67,12 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		c.client = w.client
+		c.client, c.number = w.client, number
 		if err := c.logIn(w.client); err != nil {
 			return nil, nil, err
 		}
 		if w.ready != nil {
-			if err := w.ready(c); err != nil {
+			if err := w.ready(p, c); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -78,6 +82,11 @@ func (p *pair) sides(w work, conns int) (floor, ours *side, err error) {
 }
 
 func (s *side) run(ctx context.Context, d time.Duration) error {
+	if s.stock != nil {
+		if err := s.stock(); err != nil {
+			return err
+		}
+	}
 	before, stored := s.cpu(), s.store()
 	t, err := load(ctx, s.callers, d, s.op)
 	s.used += s.cpu() - before

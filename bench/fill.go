@@ -46,7 +46,7 @@ func (p *pair) fill(ctx context.Context, n int) error {
 	if p.engine == "postgres" {
 		return fillPostgres(ctx, p.storeURL, n)
 	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.dir, "gatehouse.db")+"?_pragma=busy_timeout(60000)")
+	db, err := sql.Open("sqlite", p.file())
 	if err != nil {
 		return err
 	}
@@ -68,6 +68,11 @@ func (p *pair) fill(ctx context.Context, n int) error {
 	}
 	_, err = db.ExecContext(ctx, "ANALYZE")
 	return err
+}
+
+// file is the store of a product on SQLite, to be opened beside it.
+func (p *pair) file() string {
+	return "file:" + filepath.Join(p.dir, "gatehouse.db") + "?_pragma=busy_timeout(60000)"
 }
 
 func columnsOf(ctx context.Context, db *sql.DB) ([]string, error) {

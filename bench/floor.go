@@ -8,8 +8,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/subtle"
 	"database/sql"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -62,6 +64,8 @@ func serveFloor(ctx context.Context, store string) error {
 	mux.HandleFunc("/es", f.signAndWrite(f.signEC))
 	mux.HandleFunc("/sign-rs", signOnly(f.signRSA))
 	mux.HandleFunc("/sign-es", signOnly(f.signEC))
+	mux.HandleFunc("/code-rs", f.exchange(f.signRSA))
+	mux.HandleFunc("/code-es", f.exchange(f.signEC))
 	mux.HandleFunc("/login", f.signAndWrite(f.hashAndSign))
 	mux.HandleFunc("/jwks", func(w http.ResponseWriter, r *http.Request) { answer(w, f.jwks) })
 	mux.HandleFunc("/me", f.verifyAndRead)
@@ -106,6 +110,22 @@ func (f *floorServer) signAndWrite(sign func(digest []byte) ([]byte, error)) htt
 		}
 		answer(w, []byte(`{"access_token":"`+strings.Repeat("x", 700)+base64.RawURLEncoding.EncodeToString(signature)+`"}`))
 	}
+}
+
+// exchange checks a secret and a verifier by one hash each, signs an access token and an ID token, and writes once.
+func (f *floorServer) exchange(sign func(digest []byte) ([]byte, error)) http.HandlerFunc {
+	known := sha256.Sum256([]byte(clientSecret))
+	both := func(digest []byte) ([]byte, error) {
+		proved, access := sha256.Sum256([]byte(verifier)), sha256.Sum256(digest)
+		if secret := sha256.Sum256([]byte(clientSecret)); subtle.ConstantTimeCompare(secret[:], known[:]) != 1 {
+			return nil, errors.New("another secret")
+		}
+		if _, err := sign(access[:]); err != nil {
+			return nil, err
+		}
+		return sign(proved[:])
+	}
+	return f.signAndWrite(both)
 }
 
 func (f *floorServer) signRSA(digest []byte) ([]byte, error) {

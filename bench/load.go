@@ -24,6 +24,10 @@ type caller struct {
 	access  string
 	scoped  string // an access token with scope openid
 	client  string
+
+	number  int      // among the callers of its side
+	pattern []byte   // hash of the code that others are copied from
+	codes   []string // authorization codes not used yet
 }
 
 func dial(base string) (*caller, error) {
@@ -91,7 +95,11 @@ func load(ctx context.Context, callers []*caller, d time.Duration, op func(*call
 			var times []time.Duration
 			for time.Since(began) < d && ctx.Err() == nil {
 				at := time.Now()
-				if err := op(c); err != nil {
+				err := op(c)
+				if errors.Is(err, errOut) {
+					break
+				}
+				if err != nil {
 					mu.Lock()
 					first = err
 					mu.Unlock()

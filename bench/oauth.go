@@ -37,7 +37,7 @@ func introspection(c *caller) error {
 }
 
 // scoped gets a token with scope openid, before anything is measured.
-func scoped(c *caller) error {
+func scoped(_ *pair, c *caller) error {
 	b, err := c.form("/oauth2/token", url.Values{
 		"grant_type": {"password"}, "username": {email}, "password": {password}, "scope": {"openid email"},
 	})

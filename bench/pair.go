@@ -23,8 +23,10 @@ type work struct {
 	client string                // whose tokens are used
 	floor  string                // path at the floor; "" leaves the floor out
 	op     func(c *caller) error // at the product
-	ready  func(c *caller) error // after the caller has logged in, before anything is measured; may be nil
 	goal   float64               // least ratio of processor time, floor to product; 0 is none
+
+	ready func(p *pair, c *caller) error     // after the caller has logged in, before anything is measured; may be nil
+	stock func(p *pair, all []*caller) error // before each turn of the product, not measured; may be nil
 }
 
 var works = []work{
@@ -36,6 +38,8 @@ var works = []work{
 	{name: "/me", client: "rs", floor: "/me", op: me},
 	{name: "client credentials RS256", client: "own-rs", floor: "/sign-rs", op: clientCredentials, goal: 0.8},
 	{name: "client credentials ES256", client: "own-es", floor: "/sign-es", op: clientCredentials, goal: 0.5},
+	{name: "code exchange RS256", client: "own-rs", floor: "/code-rs", ready: signedOn, stock: stock, op: exchange},
+	{name: "code exchange ES256", client: "own-es", floor: "/code-es", ready: signedOn, stock: stock, op: exchange},
 	{name: "introspection", client: "own-rs", floor: "/me", op: introspection},
 	{name: "userinfo", client: "own-rs", floor: "/me", ready: scoped, op: userInfo},
 	{name: "JWKS of the issuer", client: "rs", floor: "/jwks", op: issuerJWKS},
@@ -56,8 +60,10 @@ tenants:
   - {id: demo, auto_register: true, token_delivery: bearer}
   - {id: rs, alg: RS256, auto_register: true, token_delivery: bearer, lives: {refresh_min_rotation_s: 0}}
   - {id: es, alg: ES256, auto_register: true, token_delivery: bearer, lives: {refresh_min_rotation_s: 0}}
-  - {id: own-rs, alg: RS256, secret: "env:BENCH_SECRET", auto_register: true, token_delivery: bearer, oauth: {grant_types: [client_credentials, password]}}
-  - {id: own-es, alg: ES256, secret: "env:BENCH_SECRET", auto_register: true, token_delivery: bearer, oauth: {grant_types: [client_credentials, password]}}
+  - {id: own-rs, alg: RS256, secret: "env:BENCH_SECRET", auto_register: true, token_delivery: bearer, redirect_uris: ["http://localhost/callback"],
+    oauth: {grant_types: [authorization_code, refresh_token, client_credentials, password], id_token_alg: RS256}}
+  - {id: own-es, alg: ES256, secret: "env:BENCH_SECRET", auto_register: true, token_delivery: bearer, redirect_uris: ["http://localhost/callback"],
+    oauth: {grant_types: [authorization_code, refresh_token, client_credentials, password], id_token_alg: ES256}}
 `
 )
 
@@ -71,6 +77,8 @@ type pair struct {
 	postmaster int
 	took       time.Duration
 	results    []result
+	enrolled   map[string]bool // people beside the first
+	minted     int             // codes so far
 
 	address     string // of the product, the same when it is started again
 	internalKey string
@@ -86,7 +94,7 @@ func prepare(ctx context.Context, o options, engine string) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pair{engine: engine, dir: dir}
+	p := &pair{engine: engine, dir: dir, enrolled: map[string]bool{}}
 	floorStore := filepath.Join(dir, "floor.db")
 	if engine == "postgres" {
 		if p.storeURL, p.postmaster, err = freshDatabase(ctx, o.postgres, "bench_product"); err != nil {
@@ -109,7 +117,7 @@ func prepare(ctx context.Context, o options, engine string) (*pair, error) {
 	if p.floor, _, err = start(exec.Command(self, "-floor", floorStore), nil); err != nil {
 		return nil, err
 	}
-	return p, p.signUp()
+	return p, p.signUp(email)
 }
 
 func (p *pair) startProduct(o options) error {
@@ -176,12 +184,13 @@ func (p *pair) close() {
 	_ = os.RemoveAll(p.dir)
 }
 
-// signUp makes the one person every session belongs to.
-func (p *pair) signUp() error {
+// signUp makes a person. The first is the one whom every session belongs to, but those of codes.
+func (p *pair) signUp(email string) error {
 	c, err := dial(p.product.url)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = c.conn.Close() }()
 	body := fmt.Sprintf(`{"email":%q,"password":%q,"client_id":"demo"}`, email, password)
 	_, _ = c.call("POST", "/login/password", "", body) // 401: the attempt is stored and the mail is sent
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {

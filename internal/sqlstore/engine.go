@@ -20,6 +20,8 @@ type engine interface {
 	write(ctx context.Context, fn func(q queryer) error) error
 	// once runs a single statement as a whole transaction and reads the row it gives.
 	once(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error)
+	// get reads the first row of a single statement, like read.
+	get(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error)
 	migrate(ctx context.Context) error
 	kind() kind
 	stats() Stats
@@ -59,6 +61,7 @@ type stmt struct {
 	number   int    // index into the statement caches of SQLite connections
 	lite, pg string // texts with $1 placeholders
 	hot      bool
+	many     *together // the form of pg for many callers at once; nil for most
 }
 
 var statements []*stmt // filled by package-level variables only, so never written while it is read
@@ -76,6 +79,12 @@ func pair(lite, pg string) *stmt {
 // hot marks a statement of a hot path: a test fails when either engine would answer it by reading a whole table.
 func hot(s *stmt) *stmt {
 	s.hot = true
+	return s
+}
+
+// jointly gives a statement its form for many callers at once.
+func jointly(many *together, s *stmt) *stmt {
+	s.many = many
 	return s
 }
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // postgresEngine is a pool of connections. No verb holds one connection while it asks for a second: that is how pools hang.
 type postgresEngine struct {
 	pool    *pgxpool.Pool
+	queues  sync.Map // *stmt → *queue
 	retries atomic.Int64
 	losses  atomic.Int64 // connections that were found dead when they were used
 }
@@ -114,8 +116,32 @@ func (e *postgresEngine) write(ctx context.Context, fn func(q queryer) error) er
 	return err
 }
 
-// once sends one statement without begin and commit: a statement is a transaction, and costs one round trip.
-func (e *postgresEngine) once(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error) {
+// once sends one statement without begin and commit: a statement is a transaction, and costs one round trip. One that has a form for many
+// may share both with others.
+func (e *postgresEngine) once(ctx context.Context, s *stmt, args in, dest ...any) (bool, error) {
+	if s.many != nil {
+		return e.queueOf(s).do(ctx, args, dest)
+	}
+	return e.alone(ctx, s, args, dest...)
+}
+
+// get reads one row. A statement that has a form for many may share the round trip with others.
+func (e *postgresEngine) get(ctx context.Context, s *stmt, args in, dest ...any) (bool, error) {
+	if s.many != nil {
+		return e.queueOf(s).do(ctx, args, dest)
+	}
+	return e.look(ctx, s, args, dest...)
+}
+
+func (e *postgresEngine) look(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error) {
+	err = e.read(ctx, func(q queryer) (err error) {
+		found, err = q.row(s, args, dest...)
+		return err
+	})
+	return found, err
+}
+
+func (e *postgresEngine) alone(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, verbTime)
 	defer cancel()
 	for try := range maxRetries {

@@ -18,8 +18,8 @@ const (
 )
 
 var (
-	loadByID = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
-		`WHERE s.tenant_id = $1 AND s.id = $2`))
+	loadByID = jointly(loadTogether, hot(both(`SELECT `+qualified("s", sessionColumns)+`, `+holderColumns+` FROM session s`+holderJoins+
+		`WHERE s.tenant_id = $1 AND s.id = $2`)))
 	loadByHash = hot(both(`SELECT ` + qualified("s", sessionColumns) + `, ` + holderColumns + ` FROM session s` + holderJoins +
 		`WHERE s.tenant_id = $1 AND s.foreign_head = $2`))
 )
@@ -31,22 +31,19 @@ func (s sessions) Load(ctx context.Context, ref session.Ref) (session.Loaded, er
 	if ref.ID == "" {
 		text, key = loadByHash, any(ref.Hash[:])
 	}
-	err := s.e.read(ctx, func(q queryer) error {
-		var r sessionRow
-		var h holderRow
-		found, err := q.row(text, in{ref.TenantID, key, ref.ClientID}, append(r.dest(), h.dest()...)...)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return notFound("no such session")
-		}
-		if out.Family, err = r.family(); err != nil {
-			return err
-		}
-		out.Holder, err = h.holder()
-		return err
-	})
+	var r sessionRow
+	var h holderRow
+	found, err := s.e.get(ctx, text, in{ref.TenantID, key, ref.ClientID}, append(r.dest(), h.dest()...)...)
+	if err != nil {
+		return out, err
+	}
+	if !found {
+		return out, notFound("no such session")
+	}
+	if out.Family, err = r.family(); err != nil {
+		return out, err
+	}
+	out.Holder, err = h.holder()
 	return out, err
 }
 

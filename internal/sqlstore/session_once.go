@@ -42,7 +42,11 @@ func (s shape) statement(make func(shape) string) *stmt {
 	if known, ok := shapes.Load(s); ok {
 		return known.(*stmt)
 	}
-	known, _ := shapes.LoadOrStore(s, &stmt{number: -1, pg: tidy(make(s))})
+	made := &stmt{number: -1, pg: tidy(make(s))}
+	if s == plainRotation {
+		jointly(rotateTogether, made)
+	}
+	known, _ := shapes.LoadOrStore(s, made)
 	return known.(*stmt)
 }
 

@@ -29,6 +29,14 @@ func (s spanned) write(ctx context.Context, fn func(q queryer) error) error {
 	return s.around(ctx, "write", func() error { return s.engine.write(ctx, fn) })
 }
 
+func (s spanned) get(ctx context.Context, st *stmt, args in, dest ...any) (found bool, err error) {
+	err = s.around(ctx, "read", func() (err error) {
+		found, err = s.engine.get(ctx, st, args, dest...)
+		return err
+	})
+	return found, err
+}
+
 func (s spanned) once(ctx context.Context, st *stmt, args in, dest ...any) (found bool, err error) {
 	err = s.around(ctx, "once", func() (err error) {
 		found, err = s.engine.once(ctx, st, args, dest...)

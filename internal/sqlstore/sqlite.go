@@ -152,6 +152,14 @@ func (e *sqliteEngine) once(ctx context.Context, s *stmt, args in, dest ...any) 
 	return found, err
 }
 
+func (e *sqliteEngine) get(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error) {
+	err = e.read(ctx, func(q queryer) (err error) {
+		found, err = q.row(s, args, dest...)
+		return err
+	})
+	return found, err
+}
+
 func (e *sqliteEngine) kind() kind { return sqliteKind }
 
 func (e *sqliteEngine) stats() Stats {

@@ -161,7 +161,9 @@ func (r *rooms) Look(_ context.Context, call *audit.Call, _ *tenant.Tenant, id s
 		TenantID: "t1", ID: id, Params: oauth.Params{ClientID: "garden", RedirectURI: "https://garden.example.com/callback", LoginHint: "hint@example.com"},
 	}}
 	if id == "closed" {
-		s.Client.Settings.RequireRegistration = true
+		closed := *r.garden
+		closed.Settings.RequireRegistration = true
+		s.Client = &closed
 	}
 	if kind == oauth.StepConsent {
 		s.Ask = []string{"openid", "profile", "email", "offline_access", "plants"}

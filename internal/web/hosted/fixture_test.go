@@ -158,6 +158,9 @@ func (r *rooms) Look(_ context.Context, call *audit.Call, _ *tenant.Tenant, id s
 	s := oauth.Step{Kind: kind, Client: r.garden, Request: oauth.Request{
 		TenantID: "t1", ID: id, Params: oauth.Params{ClientID: "garden", RedirectURI: "https://garden.example.com/callback", LoginHint: "hint@example.com"},
 	}}
+	if id == "german" {
+		s.Request.Params.UILocales = []string{"de"}
+	}
 	if kind == oauth.StepConsent {
 		s.Ask = []string{"openid", "profile", "email", "offline_access", "plants"}
 	}
@@ -241,6 +244,10 @@ func (r *rooms) Find(_ context.Context, _ *audit.Call, _ *tenant.Tenant, cookie 
 	switch cookie.Reveal() {
 	case "good":
 		return sso.Live{Session: n, User: ada}, nil
+	case "german":
+		u := ada
+		u.Locale = "de"
+		return sso.Live{Session: n, User: u}, nil
 	case "alone":
 		u := ada
 		u.ID = alone

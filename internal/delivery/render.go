@@ -122,11 +122,11 @@ func (l letter) text() string {
 var (
 	browsers = []line{
 		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox", "Firefox"}, {"FxiOS", "Firefox"}, {"Chrom", "Chrome"}, {"CriOS", "Chrome"},
-		{"Safari", "Safari"}, {"curl", "curl"}, {"okhttp", "Android app"}, {"Dart", "App"}, {"CFNetwork", "iOS app"},
+		{"Safari", "Safari"}, {"curl", "curl"}, {"okhttp", "App"}, {"Dart", "App"}, {"CFNetwork", "App"},
 	}
 	systems = []line{
 		{"Windows", "Windows"}, {"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Mac OS", "macOS"}, {"macOS", "macOS"},
-		{"CrOS", "ChromeOS"}, {"Linux", "Linux"}, {"Darwin", "iOS"},
+		{"CrOS", "ChromeOS"}, {"Linux", "Linux"}, {"Darwin", "iOS"}, {"okhttp", "Android"},
 	}
 )
 

@@ -147,3 +147,17 @@ func TestSMTPConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// Devices that are no browser are named in the reader's language, too.
+func TestDevicesAreNamed(t *testing.T) {
+	for agent, want := range map[string][2]string{
+		"okhttp/4.12.0":                      {"App on Android", "App auf Android"},
+		"Example/7 CFNetwork/1490 Darwin/23": {"App on iOS", "App auf iOS"},
+		"<script>":                           {"Unknown device", "Unbekanntes Gerät"},
+		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": {"Firefox on Linux", "Firefox auf Linux"},
+	} {
+		if got := [2]string{Device(words.English, agent), Device(words.German, agent)}; got != want {
+			t.Errorf("%s is %v, want %v", agent, got, want)
+		}
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -45,12 +47,35 @@ type applications struct {
 	s   *server.Server
 	app *httptest.Server
 	tab context.Context
+
+	posted answers
+}
+
+// answers are forms that were posted to the applications.
+type answers struct {
+	mu    sync.Mutex
+	forms []url.Values
+}
+
+func (p *answers) take(r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.Method == http.MethodPost && r.ParseForm() == nil {
+		p.forms = append(p.forms, r.PostForm)
+	}
+}
+
+func (p *answers) list() []url.Values {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.forms)
 }
 
 func newApplications(t *testing.T, o server.Options, look browser.Look) *applications {
 	o.Config = twoApplications
 	a := &applications{t: t, s: server.Start(t, o)}
-	a.app = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	a.app = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.posted.take(r)
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<!doctype html><title>application</title><p id=back>back"))
 	}))
@@ -88,6 +113,12 @@ func (a *applications) at(path string) *url.URL {
 		a.t.Fatalf("the browser stands at %s, want %s", u.Path, path)
 	}
 	return u
+}
+
+// until waits for a path where a script leads on.
+func (a *applications) until(path string) {
+	a.t.Helper()
+	waitFor(a.t, a.tab, `location.pathname === "`+path+`"`)
 }
 
 // back gives what came back to the application.
@@ -164,6 +195,7 @@ func TestSingleSignOnWithoutScript(t *testing.T) {
 	a.registers(email)
 	a.opensAnother()
 	a.prompts(email)
+	email = a.changesAddress()
 	a.ownAccount(email)
 	a.logsOut()
 }
@@ -232,8 +264,7 @@ func (a *applications) ownAccount(email string) {
 	if apps := a.reads(`document.body.innerText`); !strings.Contains(apps, "Garden Planner") || !strings.Contains(apps, "Diary") {
 		a.t.Fatalf("the sessions are not listed: %s", apps)
 	}
-	a.clicks("others")
-	a.at("/ui/account/sessions")
+	a.endsSessions(email)
 	a.goes("/ui/account/applications")
 	do(a.t, chromedp.Do(a.tab, chromedp.WaitVisible(chromedp.CSS("#app-garden"))))
 	if _, err := chromedp.RunResponse(a.tab, chromedp.Click(chromedp.CSS("[aria-describedby=app-garden]"))); err != nil {
@@ -250,6 +281,57 @@ func (a *applications) ownAccount(email string) {
 	a.back("code")
 	r, err := a.s.Visitor().Post(a.t.Context(), "/login/password", map[string]string{"email": email, "password": drill.Password})
 	refusedFor(a.t, "the old password", r, err, 401, "invalid_credentials")
+}
+
+// endsSessions logs in twice elsewhere, ends the one by its button, and then all others.
+func (a *applications) endsSessions(email string) {
+	a.t.Helper()
+	var devices [2]string // access tokens
+	for i := range devices {
+		access, _, err := (&drill.Person{Email: email, Password: drill.Password, Visitor: a.s.Visitor()}).Bearer(a.t.Context())
+		do(a.t, err)
+		r, err := a.s.Me(a.t.Context(), access)
+		must(a.t, "the session elsewhere", r, err, 200)
+		devices[i] = access
+	}
+	a.goes("/ui/account/sessions")
+	left := `[...document.querySelectorAll("#apps button")].length`
+	before, err := chromedp.Run(a.tab, chromedp.Evaluate[int64](left))
+	do(a.t, err)
+	a.clicks("apps .item:last-of-type button")
+	after, err := chromedp.Run(a.tab, chromedp.Evaluate[int64](left))
+	do(a.t, err)
+	if after != before-1 {
+		a.t.Fatalf("one was ended, and of %d sessions %d are left", before, after)
+	}
+	a.clicks("others")
+	a.at("/ui/account/sessions")
+	if text := a.reads(`document.body.innerText`); !strings.Contains(text, "You are logged in nowhere else") {
+		a.t.Fatalf("after all others were ended: %s", text)
+	}
+	for _, access := range devices {
+		r, err := a.s.Me(a.t.Context(), access)
+		must(a.t, "an ended session", r, err, 401)
+	}
+}
+
+// changesAddress moves the account to a new address by the link in its mail.
+func (a *applications) changesAddress() (email string) {
+	a.t.Helper()
+	email = drill.Fresh("moved")
+	a.goes("/ui/account")
+	a.clicks("to-email")
+	a.clicks("email-submit", "email", email, "password", "not the password")
+	a.at("/ui/account/email")
+	a.clicks("email-submit", "email", email, "password", drill.Password)
+	a.at("/ui/account")
+	a.mailed(email, 1)
+	a.at("/ui/done/changed")
+	a.goes("/ui/account")
+	if shown := a.reads(`document.querySelector("#email-now").textContent.trim()`); shown != email {
+		a.t.Fatalf("the address is %q", shown)
+	}
+	return email
 }
 
 func (a *applications) reads(script string) string {
@@ -274,9 +356,35 @@ func (a *applications) logsOut() {
 	a.at("/ui/login")
 }
 
-// TestForgottenPasswordOnTheWay: who forgot their password on the way to an application still gets there.
+// TestFormPostWithoutScript: the answer is posted to the application by a button, and by script where there is one.
+func TestFormPostWithoutScript(t *testing.T) {
+	a := newApplications(t, server.Options{}, browser.Look{Width: 360, Height: 800, NoScript: true})
+	p := signUp(t.Context(), t, a.s, "formpost")
+	a.opens("diary", "response_mode", "form_post")
+	a.clicks("login-submit", "email", p.Email, "password", p.Password)
+	picture(t, a.tab, "formpost")
+	if shown := a.reads(`document.querySelector("#formpost-submit").textContent`); shown != "Continue" {
+		t.Fatalf("the button says %q", shown)
+	}
+	a.clicks("formpost-submit")
+	a.at("/callback")
+	do(t, browser.Set(a.tab, browser.Look{Width: 360, Height: 800}))
+	a.opens("diary", "response_mode", "form_post")
+	a.until("/callback")
+	if n := len(a.posted.list()); n != 2 {
+		t.Fatalf("%d answers were posted", n)
+	}
+	for _, form := range a.posted.list() {
+		if form.Get("code") == "" || form.Get("state") != "the state" || form.Get("iss") != a.s.URL {
+			t.Fatalf("posted were %v", form)
+		}
+		a.exchanged("diary", form.Get("code"))
+	}
+}
+
+// TestForgottenPasswordOnTheWay: who forgot their password on the way to an application still gets there, without script.
 func TestForgottenPasswordOnTheWay(t *testing.T) {
-	a := newApplications(t, server.Options{}, browser.Look{Width: 360, Height: 800})
+	a := newApplications(t, server.Options{}, browser.Look{Width: 360, Height: 800, NoScript: true})
 	p := signUp(t.Context(), t, a.s, "forgot")
 	a.opens("diary")
 	a.clicks("to-forgot")

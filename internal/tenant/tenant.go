@@ -88,7 +88,7 @@ type KeyPolicy struct {
 
 // Theme is how hosted pages look.
 type Theme struct {
-	LogoURL  string `json:"logo_url,omitempty" doc:"https URL of the logo on pages"`
+	LogoURL  string `json:"logo_url,omitempty" doc:"logo on pages: data:image/… or a path of this origin; another host would learn who opens which page"`
 	Accent   string `json:"accent,omitempty" doc:"accent colour, #rrggbb"`
 	RadiusPx int    `json:"radius_px,omitempty" doc:"corner radius of pages"`
 	TermsURL string `json:"terms_url,omitempty" doc:"https URL of the terms"`

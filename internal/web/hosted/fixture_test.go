@@ -165,6 +165,9 @@ func (r *rooms) Look(_ context.Context, call *audit.Call, _ *tenant.Tenant, id s
 		closed.Settings.RequireRegistration = true
 		s.Client = &closed
 	}
+	if id == "german" {
+		s.Request.Params.UILocales = []string{"de"}
+	}
 	if kind == oauth.StepConsent {
 		s.Ask = []string{"openid", "profile", "email", "offline_access", "plants"}
 	}
@@ -250,6 +253,10 @@ func (r *rooms) Find(_ context.Context, _ *audit.Call, _ *tenant.Tenant, cookie 
 	switch cookie.Reveal() {
 	case "good":
 		return sso.Live{Session: n, User: ada}, nil
+	case "german":
+		u := ada
+		u.Locale = "de"
+		return sso.Live{Session: n, User: u}, nil
 	case "alone":
 		u := ada
 		u.ID = alone

@@ -97,3 +97,23 @@ func TestLayoutEscapes(t *testing.T) {
 		t.Error(body)
 	}
 }
+
+// An address loses nothing where it may break, and stays text.
+func TestAddressesBreakAtTheirParts(t *testing.T) {
+	for address, want := range map[string]string{
+		"ada@example.com": "ada@<wbr>example<wbr>.com", "a.b@c.d": "a<wbr>.b@<wbr>c<wbr>.d", "": "", "@": "@", ".a": ".a", "x..y@": "x<wbr>.<wbr>.y@",
+		`<b>@"x".com`: `&lt;b&gt;@<wbr>&#34;x&#34;<wbr>.com`,
+	} {
+		w := httptest.NewRecorder()
+		if err := Address(address).Render(t.Context(), w); err != nil || w.Body.String() != want {
+			t.Errorf("%q is shown as %s (%v), want %s", address, w.Body, err, want)
+		}
+	}
+}
+
+// What is large stays large: a later rule for all fields must not make codes small again.
+func TestCodesAreLarge(t *testing.T) {
+	if !strings.Contains(string(baseSheet), ".box .digits {") {
+		t.Error("the rule for codes is not more special than the one for fields")
+	}
+}

@@ -382,7 +382,6 @@ func (a *party) registers() {
 	if digText(told, "client_id") == "" || digText(told, "client_secret") == "" || digText(told, "client_name") != "Partner" {
 		a.t.Fatal("the registration is not told")
 	}
-	a.signsOn("web", object{"scope": "openid"}) // nobody is registered with the new client yet; who is signed on may go there, and is asked first
 	a.codes("partner", object{"scope": "openid email offline_access"})
 	if _, failure := a.try("register", "second", made.Token, about); failure == "" {
 		a.t.Fatal("a token for one client registered two")

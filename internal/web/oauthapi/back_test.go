@@ -192,7 +192,7 @@ func (w *backWorld) post(path string, form url.Values) heard {
 func (w *backWorld) code(client string, scope string) url.Values {
 	w.t.Helper()
 	call := &audit.Call{At: *w.now, Wall: *w.now, TenantID: w.tenant.ID, Browser: "b", Face: owner}
-	_, s, err := w.sso.Open(w.t.Context(), call, w.tenant, sso.Proof{User: &w.ada, AMR: []string{"pwd"}}, secret.Text{})
+	_, s, err := w.sso.Open(w.t.Context(), call, w.tenant, sso.Proof{User: &w.ada, AMR: []string{"pwd"}, ACR: login.ACROneFactor}, secret.Text{})
 	w.ok(err)
 	live := &sso.Live{Session: s, User: w.ada}
 	r, err := w.rooms.Begin(w.t.Context(), call, w.tenant, oauth.Params{

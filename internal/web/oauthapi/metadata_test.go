@@ -2,6 +2,7 @@ package oauthapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/jose"
+	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
@@ -98,6 +100,14 @@ func TestMetadata(t *testing.T) {
 	claims := map[string]any{}
 	for _, raw := range []string{w.post("/oauth2/token", w.code("all", "openid email profile")).text("id_token")} {
 		w.ok(json.Unmarshal(payload(raw), &claims))
+	}
+	if acr, _ := claims["acr"].(string); !slices.Contains(doc.ACRs, acr) {
+		t.Errorf("acr %q is given, and %v are listed", acr, doc.ACRs)
+	}
+	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
+		if got := fmt.Sprint(w.do(http.MethodGet, path, "", nil).body["acr_values_supported"]); got != fmt.Sprint(login.ACRs()) {
+			t.Errorf("%s lists classes %s, a login reaches %v", path, got, login.ACRs())
+		}
 	}
 	for name := range claims {
 		if !slices.Contains(doc.Claims, name) {

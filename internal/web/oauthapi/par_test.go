@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/tenant"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
 
@@ -183,5 +185,33 @@ func TestLogout(t *testing.T) {
 		if a := w.signedOn().get("/oauth2/logout?" + query); a.status != http.StatusBadRequest || a.to != nil {
 			t.Errorf("%.40s: %d %v", query, a.status, a.to)
 		}
+	}
+}
+
+// TestLimitedRequests: whoever asks too often is told so and when to come back: a browser by a page that leads nowhere, a client in its dialect.
+func TestLimitedRequests(t *testing.T) {
+	w := newBack(t)
+	limited := *w.tenant
+	limited.Policy.Limits = tenant.Limits{AuthorizeNetwork: "2/1m", PARNetwork: "2/1m"}
+	w.ok(w.store.Tenants().Put(t.Context(), []tenant.Tenant{limited}, nil, audit.Record{}))
+	w.ok(w.dir.Refresh(t.Context()))
+	b := w.browser()
+	var got answer
+	for range 3 {
+		got = b.get(ask(good()))
+	}
+	if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" || got.header.Get("Location") != "" ||
+		!strings.Contains(got.body, "Too many tries") {
+		t.Fatalf("a browser: %d, Retry-After %q, to %q", got.status, got.header.Get("Retry-After"), got.header.Get("Location"))
+	}
+	form := good()
+	form.Del("client_id")
+	var pushed heard
+	for range 3 {
+		pushed = w.post("/oauth2/par", form)
+	}
+	if pushed.status != http.StatusTooManyRequests || pushed.code() != "temporarily_unavailable" || pushed.header.Get("Retry-After") == "" ||
+		pushed.text("reason") != "rate_limited" {
+		t.Fatalf("a client: %d %s, Retry-After %q", pushed.status, pushed.raw, pushed.header.Get("Retry-After"))
 	}
 }

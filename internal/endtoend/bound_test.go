@@ -270,8 +270,14 @@ func (b *bond) tried(d *door) *drill.Reply {
 	}
 	right["nonce"] = a.nonce
 	a.nonce = b.refuses(d, "an id used before", "invalid_dpop_proof", b.send(d, a.by(b.Holder, right)))
-	again := "use_dpop_nonce" // the nonce is looked at first, and was used as well
-	b.refuses(d, "a proof used before", again, b.send(d, proof))
+	b.refuses(d, "a proof used before", "use_dpop_nonce", b.send(d, proof)) // its nonce was used as well, and is looked at first
+	if d.resource() {
+		bare := a.with("nonce", nil)
+		if r := b.send(d, bare); r.Status != d.status {
+			b.t.Errorf("%s: a right proof without a nonce: %s", d.name, r)
+		}
+		b.refuses(d, "a proof without a nonce used before", "invalid_dpop_proof", b.send(d, bare))
+	}
 	return out
 }
 

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -58,7 +59,7 @@ type bond struct {
 
 func newBond(t *testing.T, o server.Options) *bond {
 	t.Helper()
-	o.Config, o.Env = boundClients, append(o.Env, "WEB_SECRET="+webSecret)
+	o.Config, o.Env = cmp.Or(o.Config, boundClients), append(o.Env, "WEB_SECRET="+webSecret)
 	s := server.Start(t, o)
 	b := &bond{t: t, s: s, p: signUp(t.Context(), t, s, "bond")}
 	b.Holder = b.stranger()

@@ -48,6 +48,9 @@ func (b *bond) atLogin() {
 		}
 		b.wantBound(d, b.tried(d))
 	}
+	byPath := b.login("spa")
+	byPath.path = "/t/main" + byPath.path // the URL of the proof is the whole of what was called
+	b.wantBound(byPath, b.tried(byPath))
 }
 
 func (b *bond) atOwnRefresh() {

@@ -169,14 +169,11 @@ func (a *attempt) privateKey() map[string]any {
 // forgeries are proofs that are wrong in one thing: invalid_dpop_proof everywhere.
 func (a *attempt) forgeries() map[string][]string {
 	a.t.Helper()
-	now, public := a.s.Now().Unix(), []byte(nil)
-	raw, err := a.JWK()
+	now, shared := a.s.Now().Unix(), []byte(strings.Repeat("k", 32))
+	public, err := a.JWK()
 	do(a.t, err)
-	public = raw
-	shared := []byte(strings.Repeat("k", 32))
-	method := http.MethodPut
 	out := map[string][]string{
-		"another method":                {a.with("htm", method)},
+		"another method":                {a.with("htm", http.MethodPut)},
 		"method in small letters":       {a.with("htm", strings.ToLower(a.d.method))},
 		"another path":                  {a.with("htu", a.s.URL+"/oauth2/other")},
 		"another host":                  {a.with("htu", "https://api.example.com"+a.d.path)},

@@ -21,8 +21,11 @@ const nonceWanted = "use_dpop_nonce"
 type Holder struct{ key *jose.PrivateKey }
 
 // NewHolder makes a holder with a new key.
-func NewHolder() (Holder, error) {
-	key, err := jose.Generate("holder", jose.ES256)
+func NewHolder() (Holder, error) { return HolderOf(jose.ES256) }
+
+// HolderOf is NewHolder for a signature algorithm.
+func HolderOf(alg string) (Holder, error) {
+	key, err := jose.Generate("holder", alg)
 	return Holder{key}, err
 }
 

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -58,7 +59,7 @@ type bond struct {
 
 func newBond(t *testing.T, o server.Options) *bond {
 	t.Helper()
-	o.Config, o.Env = boundClients, append(o.Env, "WEB_SECRET="+webSecret)
+	o.Config, o.Env = cmp.Or(o.Config, boundClients), append(o.Env, "WEB_SECRET="+webSecret)
 	s := server.Start(t, o)
 	b := &bond{t: t, s: s, p: signUp(t.Context(), t, s, "bond")}
 	b.Holder = b.stranger()
@@ -168,14 +169,11 @@ func (a *attempt) privateKey() map[string]any {
 // forgeries are proofs that are wrong in one thing: invalid_dpop_proof everywhere.
 func (a *attempt) forgeries() map[string][]string {
 	a.t.Helper()
-	now, public := a.s.Now().Unix(), []byte(nil)
-	raw, err := a.JWK()
+	now, shared := a.s.Now().Unix(), []byte(strings.Repeat("k", 32))
+	public, err := a.JWK()
 	do(a.t, err)
-	public = raw
-	shared := []byte(strings.Repeat("k", 32))
-	method := http.MethodPut
 	out := map[string][]string{
-		"another method":                {a.with("htm", method)},
+		"another method":                {a.with("htm", http.MethodPut)},
 		"method in small letters":       {a.with("htm", strings.ToLower(a.d.method))},
 		"another path":                  {a.with("htu", a.s.URL+"/oauth2/other")},
 		"another host":                  {a.with("htu", "https://api.example.com"+a.d.path)},
@@ -270,8 +268,14 @@ func (b *bond) tried(d *door) *drill.Reply {
 	}
 	right["nonce"] = a.nonce
 	a.nonce = b.refuses(d, "an id used before", "invalid_dpop_proof", b.send(d, a.by(b.Holder, right)))
-	again := "use_dpop_nonce" // the nonce is looked at first, and was used as well
-	b.refuses(d, "a proof used before", again, b.send(d, proof))
+	b.refuses(d, "a proof used before", "use_dpop_nonce", b.send(d, proof)) // its nonce was used as well, and is looked at first
+	if d.resource() {
+		bare := a.with("nonce", nil)
+		if r := b.send(d, bare); r.Status != d.status {
+			b.t.Errorf("%s: a right proof without a nonce: %s", d.name, r)
+		}
+		b.refuses(d, "a proof without a nonce used before", "invalid_dpop_proof", b.send(d, bare))
+	}
 	return out
 }
 

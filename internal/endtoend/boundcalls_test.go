@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"testing"
@@ -147,6 +148,21 @@ func (b *bond) atRefresh() {
 func (b *bond) atCredentials() {
 	d := post("client credentials", "/oauth2/token", "web", url.Values{"grant_type": {"client_credentials"}, "scope": {"plants"}})
 	b.wantBound(d, b.tried(d))
+	r, err := b.s.Visitor().Get(b.t.Context(), "/.well-known/openid-configuration")
+	must(b.t, "metadata", r, err, 200)
+	var told struct {
+		Algs []string `json:"dpop_signing_alg_values_supported"`
+	}
+	do(b.t, json.Unmarshal(r.Body, &told))
+	if len(told.Algs) < 3 {
+		b.t.Fatalf("the metadata names %v", told.Algs)
+	}
+	for _, alg := range told.Algs {
+		h, err := drill.HolderOf(alg)
+		do(b.t, err)
+		other := &bond{Holder: &h, t: b.t, s: b.s, p: b.p}
+		other.wantBound(d, other.proved(d))
+	}
 }
 
 func (b *bond) atDevice() {

@@ -73,7 +73,7 @@ func build(t testing.TB, tags, program string) string {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, filepath.Base(program))
-	cmd := exec.Command("go", "build", "-tags", tags, "-o", out, program) // #nosec G204 -- ours
+	cmd := exec.Command("go", "build", "-tags", tags, "-o", out, program)
 	cmd.Dir = Root()
 	if b, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", program, err, b)

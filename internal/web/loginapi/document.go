@@ -30,6 +30,7 @@ func document(ops []operation, version string) ([]byte, error) {
 			SecuritySchemes: map[string]*huma.SecurityScheme{
 				"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 				"cookie": {Type: "apiKey", In: "cookie", Name: web.AccessCookie},
+				"dpop":   {Type: "http", Scheme: "dpop", Description: "a token that is bound to a key, beside a proof in the header DPoP (RFC 9449 section 7.1)"},
 			},
 		},
 	}
@@ -87,9 +88,23 @@ func describe(reg huma.Registry, op operation) *huma.Operation {
 		Description: general, Content: content("application/problem+json", reg, web.Problem{}),
 	}
 	if op.Bearer && op.id != "refresh" {
-		out.Security = []map[string][]string{{"bearer": {}}, {"cookie": {}}}
+		out.Security = []map[string][]string{{"bearer": {}}, {"dpop": {}}, {"cookie": {}}}
+	}
+	if op.proof != "" {
+		describeProof(out, op.proof)
 	}
 	return out
+}
+
+// describeProof adds the proof of possession that a call takes: its header, and the nonce that answers bring.
+func describeProof(out *huma.Operation, about string) {
+	text := &huma.Schema{Type: huma.TypeString}
+	out.Parameters = append(out.Parameters, &huma.Param{Name: "DPoP", In: "header", Description: about, Schema: text})
+	for _, r := range out.Responses {
+		r.Headers = map[string]*huma.Param{
+			web.NonceHeader: {Description: "when a proof was sent: the nonce for the next one, good once, within 5 minutes", Schema: text},
+		}
+	}
 }
 
 // general are the refusals every call may meet.

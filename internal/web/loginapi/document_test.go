@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/web"
 )
 
@@ -23,8 +24,13 @@ type published struct {
 		RequestBody *struct {
 			Required bool `json:"required"`
 		} `json:"requestBody"`
+		Parameters []struct {
+			Name string `json:"name"`
+		} `json:"parameters"`
 		Responses map[string]struct {
-			Content map[string]json.RawMessage `json:"content"`
+			Description string                     `json:"description"`
+			Headers     map[string]json.RawMessage `json:"headers"`
+			Content     map[string]json.RawMessage `json:"content"`
 		} `json:"responses"`
 	} `json:"paths"`
 	Components struct {
@@ -167,10 +173,12 @@ func everyAnswer() []shown {
 		{"claimSessionCode", "/session/login/the-code", "", nil, nil, 202},
 		{"claimSessionCode", "/session/login/at-once", "", nil, nil, 200},
 		{"claimSessionCode", "/session/login/at-once", "", far, nil, 403},
+		{"claimSessionCode", "/session/login/the-code", "", nil, refusal(fault.Unauthenticated, fault.ReasonOAuthProof), 401},
 		{"claimSessionCode", "/session/login/the-code", "", nil, gone, 410},
 		{"redeemClaim", "/session/claim", claim, nil, nil, 200},
 		{"redeemClaim", "/session/claim", `{"claim_id":"id","claim_secret":"not-yet"}`, nil, nil, 202},
 		{"redeemClaim", "/session/claim", claim, nil, refusal(fault.Forbidden, fault.ReasonWrongNumber), 403},
+		{"redeemClaim", "/session/claim", claim, nil, refusal(fault.Unauthenticated, fault.ReasonBindingMismatch), 401},
 		{"redeemClaim", "/session/claim", claim, nil, gone, 410},
 		{"verifyToken", "/internal/token/verify", token, key, nil, 200},
 		{"verifyToken", "/internal/token/verify", `{"token":"rubbish"}`, key, nil, 200},
@@ -244,6 +252,45 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 	}
 	for m := range missing {
 		t.Errorf("documented and never seen: %s", m)
+	}
+}
+
+// TestDocumentTellsOfProofs: the calls that look at a proof of possession, and no others, have its header in the document, the refusals of a bad
+// one, and the nonce that comes with every answer.
+func TestDocumentTellsOfProofs(t *testing.T) {
+	b := newBench(t)
+	b.bound = "thumb"
+	looked := map[string]bool{}
+	for _, s := range everyAnswer() {
+		if s.status >= 300 {
+			continue
+		}
+		b.api.cfg.Proofs = func(*web.Exchange, secret.Text) (string, error) { looked[s.op] = true; return "thumb", nil }
+		var heads []string
+		for _, h := range s.heads {
+			heads = append(heads, strings.Replace(h, "Authorization: Bearer", "Authorization: DPoP", 1))
+		}
+		method := b.api.operations()[slices.IndexFunc(b.api.operations(), func(op operation) bool { return op.id == s.op })].Method
+		if r, body := b.ask(method, s.target, s.body, heads...); r.StatusCode != s.status {
+			t.Errorf("%s with a proof: %d %s", s.op, r.StatusCode, body)
+		}
+	}
+	if len(looked) < 10 {
+		t.Fatalf("proofs are looked at by %v", looked)
+	}
+	for path, item := range readDocument(t, b).Paths {
+		for _, op := range item {
+			told := false
+			for _, p := range op.Parameters {
+				told = told || p.Name == "DPoP"
+			}
+			_, nonce := op.Responses["401"].Headers[web.NonceHeader]
+			about := op.Responses["401"].Description
+			full := nonce && strings.Contains(about, "invalid_dpop_proof") && strings.Contains(about, "use_dpop_nonce")
+			if want := looked[op.OperationID]; told != want || full != want {
+				t.Errorf("%s %s looks at a proof: %v, and the document says %v, %q", op.OperationID, path, want, told, about)
+			}
+		}
 	}
 }
 

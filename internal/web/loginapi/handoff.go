@@ -165,33 +165,33 @@ func (a *API) handoffOperations() []operation {
 	claim.SelfGuard, redeem.SelfGuard = true, true
 	return []operation{
 		{
-			Route: own("/session/create", a.createCode), id: "createSessionCode", summary: "Make a code that hands this login to another device",
+			Route: own("/session/create", a.createCode), id: "createSessionCode", proof: ownProof, summary: "Make a code that hands this login to another device",
 			answers: []answer{{http.StatusOK, CodeAnswer{}, "a code that works once, within 60 s"}},
 			refuses: map[int]string{401: who, 403: fresh},
 		},
 		{
-			Route: own("/session/confirm", a.confirmCode), id: "confirmSessionCode", in: ConfirmBody{},
+			Route: own("/session/confirm", a.confirmCode), id: "confirmSessionCode", in: ConfirmBody{}, proof: ownProof,
 			summary: "Confirm the other device by the number it shows: one try, a wrong number ends the code",
 			answers: []answer{{http.StatusOK, ConfirmedAnswer{}, "the other device gets its session"}},
 			refuses: map[int]string{401: who, 403: "wrong_number, cross_origin", 409: "conflict: no device has claimed the code yet", 410: "gone"},
 		},
 		{
 			Route: claim, id: "claimSessionCode", summary: "Claim a session code, once", in: CodeLoginBody{}, optIn: true,
-			params: []param{clientHeader, modeHeader},
+			params: []param{clientHeader, modeHeader}, proof: bindsProof,
 			answers: []answer{
 				{http.StatusAccepted, ClaimedAnswer{}, "show the number; then ask POST /session/claim"},
 				{http.StatusOK, LoginAnswer{}, "logged in at once, where the client wants no confirmation"},
 			},
-			refuses: map[int]string{403: "wrong_client, cross_origin", 410: "gone"},
+			refuses: map[int]string{401: badProof, 403: "wrong_client, cross_origin", 410: "gone"},
 		},
 		{
 			Route: redeem, id: "redeemClaim", summary: "Get the session of a confirmed claim", in: ClaimBody{},
-			params: []param{clientHeader, modeHeader},
+			params: []param{clientHeader, modeHeader}, proof: redeemProof,
 			answers: []answer{
 				{http.StatusAccepted, WaitingAnswer{}, "not confirmed yet; ask again in a second"},
 				{http.StatusOK, LoginAnswer{}, "logged in: an own session, which ends with the first device's"},
 			},
-			refuses: map[int]string{403: "wrong_number, wrong_client, cross_origin", 410: "gone"},
+			refuses: map[int]string{401: "binding_mismatch, " + badProof, 403: "wrong_number, wrong_client, cross_origin", 410: "gone"},
 		},
 	}
 }

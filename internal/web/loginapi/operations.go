@@ -16,6 +16,7 @@ type operation struct {
 	optIn   bool           // the body may be left out
 	params  []param        // beside those in the path
 	answers []answer       // successes
+	proof   string         // what a proof of possession (RFC 9449) is for, "" where none is looked at
 	refuses map[int]string // the refusals special to this call; the general ones stand in the document once
 }
 
@@ -32,6 +33,17 @@ var (
 	modeHeader    = param{"X-Token-Mode", "header", "both, cookie or bearer: narrows how the client's tokens are delivered"}
 	refreshHeader = param{"X-Refresh-Token", "header", "the refresh token; the field refresh_token says the same; default is the cookie"}
 )
+
+// What a proof of possession is for.
+const (
+	bindsProof   = "a proof of a key (RFC 9449) with a nonce of this server: the new session and its tokens are bound to that key"
+	refreshProof = "a proof of a key with a nonce of this server: needed where the session is bound to it; else the new access token is bound alone"
+	redeemProof  = "a proof of the key of the claim with a nonce of this server; where the claim had none, the new session is bound to this key"
+	ownProof     = "where the token is bound to a key: a proof of it, with the hash of the token (ath)"
+)
+
+// badProof are the refusals of a proof.
+const badProof = "invalid_dpop_proof, use_dpop_nonce (make another proof with the nonce of DPoP-Nonce)"
 
 // operations is every route of the face.
 func (a *API) operations() []operation {
@@ -55,7 +67,8 @@ func (a *API) publicOperations() []operation {
 		{
 			Route: passwords, id: "loginPassword", summary: "Log in with e-mail and password", in: PasswordBody{},
 			params: []param{clientHeader, modeHeader}, answers: []answer{{http.StatusOK, LoginAnswer{}, "logged in; cookies unless the mode is bearer"}},
-			refuses: map[int]string{401: "invalid_credentials, email_unverified", 403: "locked, disabled, not_registered, cross_origin"},
+			proof:   bindsProof,
+			refuses: map[int]string{401: "invalid_credentials, email_unverified, " + badProof, 403: "locked, disabled, not_registered, cross_origin"},
 		},
 		{
 			Route: post("/register", a.register), id: "register", summary: "Ask for an account; the mailbox must be proved", in: RegisterBody{},
@@ -79,9 +92,10 @@ func (a *API) publicOperations() []operation {
 			Route: refresh, id: "refresh", summary: "Trade both tokens for the next pair, or the same while it is fresh", in: RefreshBody{}, optIn: true,
 			params:  []param{clientHeader, modeHeader, refreshHeader},
 			answers: []answer{{http.StatusOK, LoginAnswer{}, "called by cookie: cookies and the user; else tokens in the body"}},
+			proof:   refreshProof,
 			refuses: map[int]string{
 				401: "missing_token, session_expired, session_revoked, refresh_reused, refresh_unknown, superseded, wrong_client, binding_mismatch, " +
-					"user_disabled, client_gone", 403: "cross_origin",
+					"user_disabled, client_gone, " + badProof, 403: "cross_origin",
 			},
 		},
 		{
@@ -108,7 +122,7 @@ func (a *API) fileOperation(pattern, id, summary string, h func(*web.Exchange) e
 
 // The refusals of calls that need a live session, and of those that need one proved lately.
 const (
-	who   = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled, client_gone, binding_mismatch"
+	who   = "missing_token, invalid_token, token_expired, session_expired, session_revoked, user_disabled, client_gone, binding_mismatch, " + badProof
 	fresh = "step_up_required, cross_origin"
 )
 
@@ -117,7 +131,7 @@ func (a *API) ownOperations() []operation {
 	own := func(method, pattern string, h handler) web.Route {
 		return web.Route{Method: method, Pattern: pattern, Handle: a.signedIn(h), Bearer: true, SelfGuard: true}
 	}
-	return []operation{
+	return proving([]operation{
 		{
 			Route: own(http.MethodGet, "/me", a.me), id: "me", summary: "Own profile",
 			answers: []answer{{http.StatusOK, Me{}, "the user"}}, refuses: map[int]string{401: who},
@@ -145,5 +159,13 @@ func (a *API) ownOperations() []operation {
 			Route: own(http.MethodDelete, "/sessions/{id}", a.endOne), id: "endSession", summary: "End one own session",
 			answers: []answer{{http.StatusNoContent, nil, "ended"}}, refuses: map[int]string{401: who, 403: "cross_origin", 404: "no_such_thing"},
 		},
+	})
+}
+
+// proving says of calls with an access token that a bound one wants a proof.
+func proving(own []operation) []operation {
+	for i := range own {
+		own[i].proof = ownProof
 	}
+	return own
 }

@@ -56,7 +56,7 @@ func enterClient(x *web.Exchange, clientID string) error {
 		return err
 	}
 	if s := &x.Client.Settings; s.TokenDelivery == "bearer" || s.OAuth.DPoPRequired { // a page has no key to bind a session to
-		return fault.New(fault.Forbidden, fault.ReasonWrongClient, "this application takes no cookies; use it to scan the code")
+		return fault.New(fault.Forbidden, fault.ReasonWrongClient, "no page can log this application in; use the application to scan the code")
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ type Proven struct {
 // acrPassword is the authentication context class of a password alone.
 const acrPassword = "1"
 
+// ACRs are the authentication context classes that a login here can reach, weakest first.
+func ACRs() []string { return []string{acrPassword} }
+
 // Prove is Password for a page of ours: the same limits, work and refusals, and no session of a client is opened. It never signs up, whatever
 // the client's AutoRegister says: the page has a link for that, so it need not tell which addresses have accounts.
 func (s *Service) Prove(ctx context.Context, call *audit.Call, req PasswordRequest) (Proven, error) {

@@ -52,46 +52,50 @@ var stoppers = map[string]stopper{
 // handed out before, during or after it works.
 func TestRefreshAgainstEveryStop(t *testing.T) {
 	engines(t, func(t *testing.T, o server.Options) {
-		ctx := t.Context()
 		s := server.Start(t, withStrictClient(o))
 		store := beside(t, s, o)
-		for name, stop := range stoppers {
-			p := signUp(ctx, t, s, "stop")
-			r, err := s.Visitor().Post(ctx, "/password/forgot", map[string]string{"email": p.Email})
-			must(t, "forgot", r, err, 202)
-			_, err = s.Link(ctx, p.Email, 2)
-			do(t, err)
-			access, refresh := bearer(ctx, t, p)
-			access2, refresh2 := bearer(ctx, t, p)
-			me, err := s.Me(ctx, access)
-			must(t, "me", me, err, 200)
-			s.MustAdvance(ctx, 61*time.Second)
-			got, err := drill.Together(17, func(i int) ([2]string, error) {
-				if i == 7 {
-					return [2]string{}, stop(ctx, s, store, p, me.Text("id"), access)
-				}
-				r, err := s.Refresh(ctx, "", []string{refresh, refresh2}[i%2])
-				if err != nil || r.Status != 200 && r.Status != 401 {
-					return [2]string{}, fmt.Errorf("refresh: %v %w", r, err)
-				}
-				return [2]string{r.Text("access_token"), r.Text("refresh_token")}, nil
-			})
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			for _, pair := range append(got, [2]string{access, refresh}, [2]string{access2, refresh2}) {
-				if pair[1] == "" {
-					continue
-				}
-				r, err := s.Refresh(ctx, "", pair[1])
-				must(t, name+": a refresh token afterwards", r, err, 401)
-				r, err = s.Refresh(ctx, pair[0], pair[1])
-				must(t, name+": both tokens afterwards", r, err, 401)
-				r, err = s.Me(ctx, pair[0])
-				must(t, name+": an access token afterwards", r, err, 401)
-			}
-		}
+		eachDialect(t, func(t *testing.T, d dialect) { refreshAgainstStops(t, d, s, store) })
 	})
+}
+
+func refreshAgainstStops(t *testing.T, d dialect, s *server.Server, store *sqlstore.Store) {
+	ctx := t.Context()
+	for name, stop := range stoppers {
+		p := signUp(ctx, t, s, "stop")
+		r, err := s.Visitor().Post(ctx, "/password/forgot", map[string]string{"email": p.Email})
+		must(t, "forgot", r, err, 202)
+		_, err = s.Link(ctx, p.Email, 2)
+		do(t, err)
+		access, refresh := d.open(ctx, t, s, p)
+		access2, refresh2 := d.open(ctx, t, s, p)
+		me, err := s.Me(ctx, access)
+		must(t, "me", me, err, 200)
+		s.MustAdvance(ctx, 61*time.Second)
+		got, err := drill.Together(17, func(i int) ([2]string, error) {
+			if i == 7 {
+				return [2]string{}, stop(ctx, s, store, p, me.Text("id"), access)
+			}
+			r, err := d.refresh(ctx, s, []string{refresh, refresh2}[i%2])
+			if err != nil || r.Status != 200 && r.Status != d.refused {
+				return [2]string{}, fmt.Errorf("refresh: %v %w", r, err)
+			}
+			return [2]string{r.Text("access_token"), r.Text("refresh_token")}, nil
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, pair := range append(got, [2]string{access, refresh}, [2]string{access2, refresh2}) {
+			if pair[1] == "" {
+				continue
+			}
+			r, err := d.refresh(ctx, s, pair[1])
+			must(t, name+": a refresh token afterwards", r, err, d.refused)
+			r, err = s.Refresh(ctx, pair[0], pair[1])
+			must(t, name+": both tokens afterwards", r, err, 401)
+			r, err = s.Me(ctx, pair[0])
+			must(t, name+": an access token afterwards", r, err, 401)
+		}
+	}
 }
 
 // TestDisabledIsToldToTheOwnerAlone: only who types the right password learns it.

@@ -26,7 +26,7 @@ type Proven struct {
 // ACROneFactor is the authentication context class of one factor: a password, or a mailed one-time token.
 const ACROneFactor = "1"
 
-// ACRs are the classes that a login here can reach, weakest first.
+// ACRs are the authentication context classes that a login here can reach, weakest first.
 func ACRs() []string { return []string{ACROneFactor} }
 
 // Prove is Password for a page of ours: the same limits, work and refusals, and no session of a client is opened. It never signs up, whatever

@@ -269,7 +269,8 @@ var parameters = strings.Fields(`grant_type code redirect_uri code_verifier refr
 	client_assertion_type token token_type_hint access_token`)
 
 var codes = strings.Fields(`invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope invalid_target
-	access_denied temporarily_unavailable authorization_pending slow_down expired_token invalid_token insufficient_scope`)
+	access_denied temporarily_unavailable authorization_pending slow_down expired_token invalid_token insufficient_scope invalid_redirect_uri
+	invalid_client_metadata`)
 
 // checkRefusal is what every refusal looks like: a code of the RFCs, never ours to blame, nothing of the request in it.
 func checkRefusal(t *testing.T, got heard, planted string) {
@@ -476,6 +477,29 @@ func TestRegistrationFace(t *testing.T) {
 			t.Fatalf("%s %s %s: %d %s", c.method, c.path, c.body, a.status, a.raw)
 		}
 	}
+}
+
+// FuzzRegister: whatever somebody says of their application, it is a client that may stand or it is refused in the dialect.
+func FuzzRegister(f *testing.F) {
+	w := newBack(f)
+	initial, text := oauth.DrawInitial(w.tenant.ID, "fuzz", -1, noon, time.Time{})
+	w.ok(w.store.OAuthRegistrations().AddInitial(f.Context(), initial, audit.Record{}))
+	h := map[string]string{"Authorization": "Bearer " + text.Reveal(), "Content-Type": "application/json"}
+	f.Add(`{"redirect_uris": ["https://new.example.com/cb"], "client_name": "New", "scope": "openid", "grant_types": ["refresh_token"]}`)
+	f.Add(`{"redirect_uris": ["com.example.app:/cb"], "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [{"kty": "EC"}]}}`)
+	f.Add(`{"redirect_uris": ["http://127.0.0.1"], "token_endpoint_auth_method": "none", "default_max_age": 1e9, "jwks_uri": "https://@/"}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		w.t = t
+		got := w.do(http.MethodPost, "/oauth2/clients", body, h)
+		if got.status != http.StatusCreated {
+			checkRefusal(t, got, "")
+			return
+		}
+		c := w.dir.Client(w.tenant.ID, got.text("client_id"))
+		if c == nil || len(c.Validate()) > 0 || c.Settings.OAuth.Consent != "once" || c.MayGrant(tenant.GrantClientCredentials) || c.MayGrant(tenant.GrantPassword) {
+			t.Fatalf("%s made %+v", body, c)
+		}
+	})
 }
 
 // payload is the middle of a JWT.

@@ -32,7 +32,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" /
 
 // Bounds of client assertions.
 const (
-	assertionLife   = 10 * time.Minute // the furthest exp: how long a jti must be remembered (RFC 7523 section 3)
+	assertionLife   = time.Hour // the furthest exp: how long a jti must be remembered (RFC 7523 section 3); some libraries always sign for an hour
 	assertionLeeway = 30 * time.Second
 	maxAssertionID  = 256
 )
@@ -129,7 +129,7 @@ func (s *Service) byAssertion(ctx context.Context, call *audit.Call, t *tenant.T
 	if rules.Judge(tok, call.Wall) != nil || tok.Subject != c.ID || !meantForUs(t, tok.Audience) {
 		return badClient()
 	}
-	if tok.ID == "" || len(tok.ID) > maxAssertionID || tok.ExpiresAt.IsZero() || tok.ExpiresAt.Sub(call.Wall) > assertionLife {
+	if tok.ID == "" || len(tok.ID) > maxAssertionID || tok.ExpiresAt.IsZero() || tok.ExpiresAt.Sub(call.Wall) > assertionLife+assertionLeeway {
 		return badClient()
 	}
 	// The lease is held by one caller, who never renews it: of any number that show one assertion, one is believed.
@@ -149,17 +149,32 @@ func (s *Service) openAssertion(ctx context.Context, call *audit.Call, c *tenant
 	if err != nil {
 		return nil, err
 	}
-	tok, err := jose.Open(rules, set, raw)
+	tok, err := openBy(rules, set, raw)
 	if unknownKey(err) && c.Settings.OAuth.JWKSURI != "" { // the client may have rotated
 		if set, err = s.keys.of(ctx, c, call.Wall, true); err != nil {
 			return nil, err
 		}
-		tok, err = jose.Open(rules, set, raw)
+		tok, err = openBy(rules, set, raw)
 	}
 	if err != nil {
 		return nil, badClient()
 	}
 	return tok, nil
+}
+
+// openBy opens an assertion that names its key, or names none when the client has but one (OpenID Connect Core section 10.1): some libraries
+// cannot be made to. A kid that is not among the keys is never taken for the one that is.
+func openBy(rules jose.Rules, set jose.Keys, raw string) (*jose.Token, error) {
+	tok, err := jose.Open(rules, set, raw)
+	if !unknownKey(err) || len(set) != 1 {
+		return tok, err
+	}
+	for _, key := range set {
+		if sole, soleErr := jose.Open(rules, jose.Keys{"": key}, raw); soleErr == nil && sole.KID == "" {
+			return sole, nil
+		}
+	}
+	return nil, err
 }
 
 // meantForUs takes the issuer or the token endpoint as audience (RFC 7523 section 3, OpenID Connect Core section 9).

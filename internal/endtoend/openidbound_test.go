@@ -85,7 +85,7 @@ func (a *party) keepsItsCode() {
 			for _, other := range []any{"other", false} {
 				to, _ := a.call("authorize", client, object{"par": par, "dpop": true, "scope": "openid"}).(string)
 				back := a.visits(to).String()
-				if _, failure := a.try("callback", back, other); !strings.Contains(failure, "invalid_grant") {
+				if _, failure := a.try("callback", back, nil, other); !strings.Contains(failure, "invalid_grant") {
 					a.t.Fatalf("%s, pushed %v: a bound code with key %v: %q", client, par, other, failure)
 				}
 				a.boundTo(client, a.call("callback", back), true)

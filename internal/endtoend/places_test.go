@@ -15,6 +15,11 @@ func places(t *testing.T, story func(t *testing.T, o server.Options)) {
 	t.Run("two nodes on postgres", func(t *testing.T) { story(t, server.Options{Store: testbed.Postgres(t)}) })
 }
 
+// each runs a named story at all places.
+func each(t *testing.T, name string, story func(t *testing.T, o server.Options)) {
+	t.Run(name, func(t *testing.T) { places(t, story) })
+}
+
 // startAt starts what a place asks for: a node, or two where they can share the store. The pair is nil for one node.
 func startAt(t *testing.T, o server.Options) (*server.Server, *server.Pair) {
 	t.Helper()
@@ -33,15 +38,13 @@ func storeEnv(store string) []string {
 	return append(os.Environ(), "GATEHOUSE_STORE__URL="+store)
 }
 
-// bothServed fails unless each node of a pair has answered at that path.
+// bothServed fails unless each node of a pair has answered at one of these paths.
 func bothServed(t *testing.T, p *server.Pair, paths ...string) {
 	t.Helper()
-	for _, path := range paths {
-		if p == nil {
-			return
-		}
-		if n := p.Served(path); n[0] == 0 || n[1] == 0 {
-			t.Errorf("%s was served %d times by one node and %d by the other", path, n[0], n[1])
-		}
+	if p == nil {
+		return
+	}
+	if n := p.Served(paths...); n[0] == 0 || n[1] == 0 {
+		t.Errorf("%v were served %d times by one node and %d by the other", paths, n[0], n[1])
 	}
 }

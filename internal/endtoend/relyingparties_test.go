@@ -38,25 +38,26 @@ tenants:
 
 // TestWebApplications: applications written with unmodified libraries log a person in and out, in a browser.
 func TestWebApplications(t *testing.T) {
-	for _, c := range []struct{ library, script, client, secret string }{
-		{"oauth4webapi", "rp-oauth4webapi.mjs", "web", webSecret},
-		{"express-openid-connect", "rp-express.mjs", "web", webSecret},
-		{"oidc-client-ts", "rp-browser.mjs", "spa", ""},
+	for _, c := range []struct{ library, script, client, secret, mode string }{
+		{"oauth4webapi", "rp-oauth4webapi.mjs", "web", webSecret, ""},
+		{"express-openid-connect", "rp-express.mjs", "web", webSecret, "query"},
+		{"express-openid-connect by form", "rp-express.mjs", "web", webSecret, "form_post"},
+		{"oidc-client-ts", "rp-browser.mjs", "spa", "", ""},
 	} {
-		t.Run(c.library, func(t *testing.T) {
+		each(t, c.library, func(t *testing.T, o server.Options) {
 			address := reserve(t).address
-			s := server.Start(t, server.Options{
-				Config: strings.Replace(webApplications, "ORIGIN", "http://"+address, 1), Env: []string{"WEB_SECRET=" + webSecret},
-			})
+			o.Config, o.Env = strings.Replace(webApplications, "ORIGIN", "http://"+address, 1), []string{"WEB_SECRET=" + webSecret}
+			s, pair := startAt(t, o)
 			p := signUp(t.Context(), t, s, "web")
 			_, port, err := net.SplitHostPort(address)
 			do(t, err)
 			number, err := strconv.Atoi(port)
 			do(t, err)
-			app := startNode(t, c.script, object{"issuer": s.Issuer, "client": c.client, "secret": c.secret, "port": number})
+			app := startNode(t, c.script, object{"issuer": s.Issuer, "client": c.client, "secret": c.secret, "port": number, "mode": c.mode})
 			a := &applications{t: t, s: s}
 			a.tab, _ = browser.New(t)
 			a.entersAndLeaves(app.URL, p.Email, p.Password)
+			bothServed(t, pair, "/ui/login", "/oauth2/authorize", "/oauth2/continue", "/oauth2/token", "/oauth2/logout")
 		})
 	}
 }

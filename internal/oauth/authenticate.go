@@ -32,7 +32,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" /
 
 // Bounds of client assertions.
 const (
-	assertionLife   = 10 * time.Minute // the furthest exp: how long a jti must be remembered (RFC 7523 section 3)
+	assertionLife   = time.Hour // the furthest exp: how long a jti must be remembered (RFC 7523 section 3); some libraries always sign for an hour
 	assertionLeeway = 30 * time.Second
 	maxAssertionID  = 256
 )
@@ -129,7 +129,7 @@ func (s *Service) byAssertion(ctx context.Context, call *audit.Call, t *tenant.T
 	if rules.Judge(tok, call.Wall) != nil || tok.Subject != c.ID || !meantForUs(t, tok.Audience) {
 		return badClient()
 	}
-	if tok.ID == "" || len(tok.ID) > maxAssertionID || tok.ExpiresAt.IsZero() || tok.ExpiresAt.Sub(call.Wall) > assertionLife {
+	if tok.ID == "" || len(tok.ID) > maxAssertionID || tok.ExpiresAt.IsZero() || tok.ExpiresAt.Sub(call.Wall) > assertionLife+assertionLeeway {
 		return badClient()
 	}
 	// The lease is held by one caller, who never renews it: of any number that show one assertion, one is believed.

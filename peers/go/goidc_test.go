@@ -177,7 +177,11 @@ func (a *goApp) told(ctx context.Context, raw string) error {
 
 // TestXOAuth2 runs the grants of x/oauth2 that the code flow leaves out: refresh, client credentials, device.
 func TestXOAuth2(t *testing.T) {
-	w := newWorld(t, "first")
+	places(t, grantsOfXOAuth2)
+}
+
+func grantsOfXOAuth2(t *testing.T, at place) {
+	w := newWorld(t, at, "first")
 	s, app := w.s, w.apps["first"]
 	startGoApp(t, s, app)
 	p := newPerson(t, s, "xoauth2")

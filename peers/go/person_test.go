@@ -15,13 +15,14 @@ import (
 // person is somebody with a browser: it follows redirects, keeps the cookies of each host apart, and fills in forms. It counts the times that
 // it was asked for a password.
 type person struct {
-	t     *testing.T
-	s     *server.Server
-	jars  map[string]*drill.Visitor
-	known *drill.Person
-	asked int
-	at    *url.URL
-	page  *drill.Reply
+	t      *testing.T
+	s      *server.Server
+	jars   map[string]*drill.Visitor
+	known  *drill.Person
+	asked  int
+	posted int // answers that came by form
+	at     *url.URL
+	page   *drill.Reply
 }
 
 // newPerson is an account of the server whose browser has been nowhere yet.
@@ -63,7 +64,7 @@ func (p *person) does(method, address string, form url.Values) {
 	p.t.Fatalf("sent in circles, lately to %s", p.at.Path)
 }
 
-// goes opens an address, and signs on when asked to.
+// goes opens an address, signs on when asked to, and presses the button of the page that posts an answer to an application.
 func (p *person) goes(address string) {
 	p.t.Helper()
 	p.does(http.MethodGet, address, nil)
@@ -71,10 +72,14 @@ func (p *person) goes(address string) {
 		p.asked++
 		p.submits(url.Values{"email": {p.known.Email}, "password": {p.known.Password}})
 	}
+	if strings.Contains(string(p.page.Body), `id="formpost"`) {
+		p.posted++
+		p.submits(url.Values{})
+	}
 }
 
 var (
-	formTag  = regexp.MustCompile(`(?s)<form method="post"([^>]*)>.*?</form>`)
+	formTag  = regexp.MustCompile(`(?s)<form ([^>]*method="post"[^>]*)>.*?</form>`)
 	action   = regexp.MustCompile(`action="([^"]*)"`)
 	inputTag = regexp.MustCompile(`<input[^>]*>`)
 	nameOf   = regexp.MustCompile(` name="([^"]*)"`)

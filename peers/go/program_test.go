@@ -49,7 +49,10 @@ func startAuthlib(t *testing.T, s *server.Server, app *application) {
 		if exec.CommandContext(t.Context(), python, "-c", "import authlib, requests").Run() != nil {
 			continue
 		}
-		arg, err := json.Marshal(map[string]string{"issuer": s.URL, "client": app.client, "secret": clientSecret, "address": app.address})
+		arg, err := json.Marshal(map[string]string{
+			"issuer": s.URL, "client": app.client, "secret": clientSecret, "address": app.address,
+			"key": ownKeys[app.client].private, "kid": app.client, "alg": ownKeys[app.client].alg,
+		})
 		ok(t, err)
 		app.runs(t, exec.Command(python, filepath.Join(server.Root(), "peers", "python", "authlib_app.py"), string(arg)))
 		return
@@ -116,6 +119,9 @@ func startApache(t *testing.T, s *server.Server, app *application) {
 	ok(t, os.Chmod(dir, 0o755))
 	ok(t, os.Mkdir(filepath.Join(dir, "pages"), 0o755))
 	conf := fmt.Sprintf(apacheConfig, dir, app.address, modules, s.URL, app.client, clientSecret)
+	if app.client == "apache-form" {
+		conf += "OIDCResponseMode form_post\n"
+	}
 	if os.Geteuid() == 0 {
 		conf += "User nobody\nGroup nogroup\n"
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/testbed"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
@@ -55,8 +56,25 @@ type world struct {
 	apps map[string]*application
 }
 
+// places runs a story against one node on SQLite, and against two nodes on PostgreSQL that share an address.
+func places(t *testing.T, story func(t *testing.T, at place)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { story(t, oneNode) })
+	t.Run("two nodes on postgres", func(t *testing.T) { story(t, twoNodes) })
+}
+
+// place starts a server on a fresh store.
+type place func(t *testing.T, o server.Options) *server.Server
+
+func oneNode(t *testing.T, o server.Options) *server.Server { return server.Start(t, o) }
+
+func twoNodes(t *testing.T, o server.Options) *server.Server {
+	o.Store = testbed.Postgres(t)
+	return server.StartPair(t, o).Server
+}
+
 // newWorld finds an address for each client and starts a server that knows them. A client called apache has that module's addresses.
-func newWorld(t *testing.T, clients ...string) *world {
+func newWorld(t *testing.T, at place, clients ...string) *world {
 	t.Helper()
 	w := &world{apps: map[string]*application{}}
 	config := strings.Builder{}
@@ -78,7 +96,7 @@ tenants:
 		ok(t, err)
 		a := &application{client: id, address: l.Addr().String(), leave: "/leave", backchannel: "/backchannel"}
 		ok(t, l.Close())
-		if id == "apache" {
+		if strings.HasPrefix(id, "apache") {
 			a.leave, a.backchannel = "/callback?logout=http%3A%2F%2F"+a.address+"%2Fbye", "/callback?logout=backchannel"
 		}
 		w.apps[id] = a
@@ -94,9 +112,9 @@ tenants:
       id_token_alg: %s
       post_logout_redirect_uris: ["http://127.0.0.1/bye"]
       backchannel_logout_uri: "http://%s%s"
-`, id, algs[i%len(algs)], a.address, a.backchannel)
+%s`, id, algs[i%len(algs)], a.address, a.backchannel, ownKeys[id].setting())
 	}
-	w.s = server.Start(t, server.Options{Config: config.String(), Env: []string{"PEERS_SECRET=" + clientSecret}})
+	w.s = at(t, server.Options{Config: config.String(), Env: []string{"PEERS_SECRET=" + clientSecret}})
 	return w
 }
 
@@ -117,22 +135,30 @@ func (p *person) ended(apps ...*application) {
 	p.t.Logf("all have forgotten the person after %s, promised in 2 s", time.Since(began).Round(time.Millisecond))
 }
 
-// peersOfOthers are the libraries of others, each as an application.
+// peersOfOthers are the libraries of others, each as an application. A variant is one of them with other settings.
 var peersOfOthers = []struct {
-	name  string
-	start func(*testing.T, *server.Server, *application)
+	name    string
+	start   func(*testing.T, *server.Server, *application)
+	variant bool
 }{
-	{"go-oidc", startGoApp},
-	{"authlib", startAuthlib},
-	{"apache", startApache},
+	{name: "go-oidc", start: startGoApp},
+	{name: "authlib", start: startAuthlib},
+	{name: "authlib-rs256", start: startAuthlib, variant: true},
+	{name: "authlib-es256", start: startAuthlib, variant: true},
+	{name: "apache", start: startApache},
+	{name: "apache-form", start: startApache, variant: true},
 }
 
 // TestLoginAndLogout: with each peer a person signs on, is known, leaves by the application (RP-initiated logout), signs on again, and is logged
 // out there when all of their sessions end at the server (back-channel logout).
 func TestLoginAndLogout(t *testing.T) {
+	places(t, eachLogsInAndOut)
+}
+
+func eachLogsInAndOut(t *testing.T, at place) {
 	for _, peer := range peersOfOthers {
 		t.Run(peer.name, func(t *testing.T) {
-			w := newWorld(t, peer.name)
+			w := newWorld(t, at, peer.name)
 			app := w.apps[peer.name]
 			peer.start(t, w.s, app)
 			p := newPerson(t, w.s, "peer")
@@ -149,6 +175,9 @@ func TestLoginAndLogout(t *testing.T) {
 			if p.asked != 2 {
 				t.Fatalf("asked for the password %d times, want 2", p.asked)
 			}
+			if byForm := strings.HasSuffix(peer.name, "-form"); byForm != (p.posted > 0) {
+				t.Errorf("%d answers came by form", p.posted)
+			}
 			access, _, err := p.known.Bearer(t.Context())
 			ok(t, err)
 			call(t, w.s.Visitor().With("Authorization", "Bearer "+access), 200, http.MethodPost, "/logout", map[string]any{"all": true})
@@ -162,11 +191,15 @@ func TestLoginAndLogout(t *testing.T) {
 func TestOneSignOnForAll(t *testing.T) {
 	names := []string{"second"}
 	for _, peer := range peersOfOthers {
-		names = append(names, peer.name)
+		if !peer.variant {
+			names = append(names, peer.name)
+		}
 	}
-	w := newWorld(t, names...)
+	w := newWorld(t, oneNode, names...)
 	for _, peer := range peersOfOthers {
-		peer.start(t, w.s, w.apps[peer.name])
+		if !peer.variant {
+			peer.start(t, w.s, w.apps[peer.name])
+		}
 	}
 	startGoApp(t, w.s, w.apps["second"])
 	for i, leaving := range names {

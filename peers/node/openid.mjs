@@ -24,7 +24,10 @@ async function authenticationOf({ secret, post, jwk }) {
 
 const parties = {};
 for (const [name, c] of Object.entries(config.clients)) {
-  parties[name] = await client.discovery(issuer, c.id, { client_secret: c.secret }, await authenticationOf(c), loopback);
+  // With "alg" the library verifies ID tokens, which must be signed with it, although they come straight from the issuer.
+  const metadata = { client_secret: c.secret, ...(c.alg && { id_token_signed_response_alg: c.alg }) };
+  parties[name] = await client.discovery(issuer, c.id, metadata, await authenticationOf(c), loopback);
+  if (c.alg) client.enableNonRepudiationChecks(parties[name]);
 }
 
 const flows = {}; // by state: what the library must hear again
@@ -44,7 +47,7 @@ const told = (tokens) => ({ ...tokens, claims: tokens.claims?.(), expires_in: to
 const functions = {
   metadata: (name) => parties[name].serverMetadata(),
   // authorize is where the person goes, and redirects are where they come back.
-  async authorize(name, { par, dpop, ...extra }) {
+  async authorize(name, { par, dpop, pkce = true, ...extra }) {
     const verifier = client.randomPKCECodeVerifier();
     const flow = { name, dpop, checks: { pkceCodeVerifier: verifier, expectedState: client.randomState(), expectedNonce: client.randomNonce() } };
     flows[flow.checks.expectedState] = flow;
@@ -56,6 +59,11 @@ const functions = {
       code_challenge_method: "S256",
       ...extra,
     };
+    if (extra.max_age !== undefined) flow.checks.maxAge = Number(extra.max_age);
+    if (!pkce) {
+      for (const name of ["code_challenge", "code_challenge_method"]) delete parameters[name];
+      delete flow.checks.pkceCodeVerifier;
+    }
     const proving = await proofs(name, dpop);
     if (proving && !par) parameters.dpop_jkt = await proving.DPoP.calculateThumbprint(); // pushed, the library adds it by itself
     const to = par
@@ -63,14 +71,17 @@ const functions = {
       : client.buildAuthorizationUrl(parties[name], parameters);
     return to.href;
   },
-  // callback spends the code as the flow began, or with another key or none.
-  async callback(back, dpop) {
-    const current = new URL(back);
-    const flow = flows[current.searchParams.get("state")];
+  // callback takes what came back, in the address or in a form that was posted there, and spends the code as the flow began, or with
+  // another key or none.
+  async callback(back, form, dpop) {
+    const current = form ? new Request(back, { method: "POST", body: new URLSearchParams(form) }) : new URL(back);
+    const flow = flows[form ? form.state : current.searchParams.get("state")];
     return told(await client.authorizationCodeGrant(parties[flow.name], current, flow.checks, undefined, await proofs(flow.name, dpop ?? flow.dpop)));
   },
   userinfo: async (name, access, subject, dpop) => client.fetchUserInfo(parties[name], access, subject, await proofs(name, dpop)),
   refresh: async (name, token, dpop) => told(await client.refreshTokenGrant(parties[name], token, undefined, await proofs(name, dpop))),
+  narrow: async (name, token, parameters) => told(await client.refreshTokenGrant(parties[name], token, parameters)),
+  grant: async (name, type, parameters) => told(await client.genericGrantRequest(parties[name], type, parameters)),
   introspect: (name, token) => client.tokenIntrospection(parties[name], token),
   revoke: async (name, token) => (await client.tokenRevocation(parties[name], token)) ?? null,
   credentials: async (name, parameters, dpop) => told(await client.clientCredentialsGrant(parties[name], parameters, await proofs(name, dpop))),

@@ -1,6 +1,7 @@
 """A web application on Authlib, as published, for the tests: it signs people on at the issuer, shows who they are, and logs them out.
 
-Run with one argument, a JSON object: issuer, client, secret, address.
+Run with one argument, a JSON object: issuer, client, secret, address; with a key (PEM), its kid and alg, the application authenticates by
+private_key_jwt instead of the secret.
 """
 
 import json
@@ -16,6 +17,7 @@ from authlib.common.security import generate_token
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.jose import JsonWebKey, JsonWebToken
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oidc.core import CodeIDToken
 
 CONFIG = json.loads(sys.argv[1])
@@ -26,9 +28,26 @@ META = requests.get(ISSUER + "/.well-known/openid-configuration", timeout=10).js
 VISITS = {}  # by cookie: on the way to sign on, or signed on
 
 
+def authenticated(key=None, **more):
+    """A session of the library that proves who the application is: by its secret, or by its key."""
+    if not CONFIG["key"]:
+        return OAuth2Session(CLIENT, key or SECRET, token_endpoint=META["token_endpoint"], **more)
+    client = OAuth2Session(CLIENT, key or CONFIG["key"], token_endpoint=META["token_endpoint"], token_endpoint_auth_method="private_key_jwt",
+                           revocation_endpoint_auth_method="private_key_jwt", **more)
+    client.register_client_auth_method(PrivateKeyJWT(META["token_endpoint"], headers={"kid": CONFIG["kid"]}, alg=CONFIG["alg"]))
+    return client
+
+
 def session(**more):
-    return OAuth2Session(CLIENT, SECRET, scope="openid email offline_access", redirect_uri=HOME + "/callback", code_challenge_method="S256",
-                         token_endpoint=META["token_endpoint"], **more)
+    return authenticated(scope="openid email offline_access", redirect_uri=HOME + "/callback", code_challenge_method="S256", **more)
+
+
+def wrong():
+    """What somebody else would have in the place of the secret or the key."""
+    if not CONFIG["key"]:
+        return SECRET + "x"
+    kind, size = ("RSA", 2048) if CONFIG["alg"] == "RS256" else ("EC", "P-256")
+    return JsonWebKey.generate_key(kind, size, is_private=True).as_pem(is_private=True).decode()
 
 
 def keys():
@@ -36,7 +55,7 @@ def keys():
 
 
 def id_token(raw, nonce, access):
-    claims = JsonWebToken(["RS256"]).decode(
+    claims = JsonWebToken(["RS256", "ES256"]).decode(
         raw, keys(), claims_cls=CodeIDToken, claims_params={"nonce": nonce, "client_id": CLIENT, "access_token": access},
         claims_options={"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": CLIENT}})
     claims.validate(leeway=5)
@@ -50,15 +69,15 @@ def grants(client):
     assert token["access_token"] != old and token["refresh_token"], "no new tokens"
     found = client.introspect_token(META["introspection_endpoint"], token=token["access_token"]).json()
     assert found["active"] is True, found
-    with OAuth2Session(CLIENT, SECRET, scope="plants") as own:
+    with authenticated(scope="plants") as own:
         mine = own.fetch_token(META["token_endpoint"], grant_type="client_credentials")
         assert mine["access_token"] and "refresh_token" not in mine, sorted(mine)
         assert own.revoke_token(META["revocation_endpoint"], token=mine["access_token"]).status_code == 200
         assert own.introspect_token(META["introspection_endpoint"], token=mine["access_token"]).json() == {"active": False}
     try:
-        with OAuth2Session(CLIENT, SECRET + "x") as other:
+        with authenticated(wrong()) as other:
             other.fetch_token(META["token_endpoint"], grant_type="client_credentials")
-        raise AssertionError("a wrong secret was taken")
+        raise AssertionError("a wrong secret or key was taken")
     except OAuthError as refused:
         assert refused.error == "invalid_client", refused
 
@@ -125,7 +144,7 @@ class App(BaseHTTPRequestHandler):
 
     def told(self):
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        claims = JsonWebToken(["RS256"]).decode(form["logout_token"][0], keys(), claims_options={
+        claims = JsonWebToken(["RS256", "ES256"]).decode(form["logout_token"][0], keys(), claims_options={
             "iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": CLIENT}, "jti": {"essential": True}})
         claims.validate(leeway=5)
         assert EVENT in claims["events"] and "nonce" not in claims, "not a logout token"

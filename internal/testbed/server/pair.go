@@ -82,12 +82,14 @@ func (p *Pair) Pin(paths map[string]int) {
 	p.pinned = paths
 }
 
-// Served counts the requests for a path by node.
-func (p *Pair) Served(path string) [2]int {
+// Served counts the requests for some paths together by node.
+func (p *Pair) Served(paths ...string) (n [2]int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.served[path] == nil {
-		return [2]int{}
+	for _, path := range paths {
+		if one := p.served[path]; one != nil {
+			n[0], n[1] = n[0]+one[0], n[1]+one[1]
+		}
 	}
-	return *p.served[path]
+	return n
 }

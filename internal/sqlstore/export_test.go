@@ -30,8 +30,22 @@ func Texts() []Text {
 		out = append(out, Text{PG: openShape(s), Hot: true})
 		s.guard, s.register = true, true
 		out = append(out, Text{PG: openShape(s), Hot: true})
+		s.spend = true
+		out = append(out, Text{PG: openShape(s), Hot: true})
+		s.signOn = true
+		out = append(out, Text{PG: openShape(s), Hot: true})
+	}
+	for _, many := range []*together{rotateTogether, loadTogether} {
+		out = append(out, Text{PG: many.text, Hot: true})
 	}
 	return out
+}
+
+// Withdrawn is what a caller gets whose context ends while a group before his is on its way, and how many wait after him.
+func Withdrawn(ctx context.Context) (waiting int, err error) {
+	q := &queue{s: &stmt{many: rotateTogether}, away: true}
+	_, err = q.do(ctx, in{}, nil)
+	return len(q.waiting), err
 }
 
 // Tx runs statements of a test's own inside a write of the store.

@@ -67,6 +67,9 @@ func (s oauthCodes) Code(ctx context.Context, tenantID string, hash []byte) (oau
 // Exchange spends a code and opens its family. Of any number of callers one finds the code unspent; what the others would have opened is
 // never written.
 func (s oauthCodes) Exchange(ctx context.Context, tenantID string, hash []byte, f session.Family, register *user.Registration, rec audit.Record) (ok bool, err error) {
+	if s.e.kind() == postgresKind && simple(rec) && f.UserID != "" && f.ParentID == "" {
+		return s.exchangeOnce(ctx, tenantID, hash, f, register, rec)
+	}
 	row := sessionArgs(&f)
 	err = s.e.write(ctx, func(q queryer) error {
 		ok = false

@@ -20,6 +20,8 @@ type postgresEngine struct {
 	queues  sync.Map // *stmt → *queue
 	retries atomic.Int64
 	losses  atomic.Int64 // connections that were found dead when they were used
+	writes  atomic.Int64 // of those that may share a commit
+	groups  atomic.Int64 // the commits of these
 }
 
 // maxRetries bounds how often a transaction is run again after a deadlock or serialization failure.
@@ -179,7 +181,7 @@ func (e *postgresEngine) stats() Stats {
 	s := e.pool.Stat()
 	return Stats{
 		Engine: "postgres", Open: int(s.TotalConns()), Busy: int(s.AcquiredConns()), Max: int(s.MaxConns()),
-		Waits: s.EmptyAcquireCount(), Retries: e.retries.Load(),
+		Waits: s.EmptyAcquireCount(), Retries: e.retries.Load(), Writes: e.writes.Load(), Groups: e.groups.Load(),
 	}
 }
 

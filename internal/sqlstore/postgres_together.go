@@ -82,6 +82,7 @@ func (q *queue) do(ctx context.Context, args in, dest []any) (found bool, err er
 
 func (q *queue) alone(ctx context.Context, args in, dest []any) (bool, error) {
 	if q.s.many.writes {
+		q.e.count(1)
 		return q.e.alone(ctx, q.s, args, dest...)
 	}
 	return q.e.look(ctx, q.s, args, dest...)
@@ -146,6 +147,9 @@ func (q *queue) run(group []*wish) {
 	ctx, cancel := context.WithTimeout(context.Background(), verbTime)
 	defer cancel()
 	args := q.s.many.arrays(group)
+	if q.s.many.writes {
+		q.e.count(len(group))
+	}
 	err := q.e.with(ctx, func(t *pgConn) error {
 		t.commits = q.s.many.writes
 		return t.each(&stmt{pg: q.s.many.text}, args, func(scan scanner) error { return deal(group, scan) })
@@ -161,6 +165,12 @@ func (q *queue) run(group []*wish) {
 		}
 		close(w.answer)
 	}
+}
+
+// count notes a commit of n writes.
+func (e *postgresEngine) count(n int) {
+	e.writes.Add(int64(n))
+	e.groups.Add(1)
 }
 
 // deal gives a row to the wish whose number it bears.

@@ -29,6 +29,8 @@ type shape struct {
 	verb     string
 	guard    bool // open: there is a user row to guard
 	register bool
+	spend    bool // open: a code is spent with it
+	signOn   bool // and comes from a sign-on session, to be guarded
 	persons  [maxInline]bool
 	plain    [maxInline]bool // events that are plain refreshes
 	events   int
@@ -81,7 +83,7 @@ func recordArgs(args []any, rec audit.Record) ([]any, error) {
 	return args, nil
 }
 
-// along writes the CTEs that insert events, persons and messages from the row of the CTE named done, and the final select.
+// along writes the CTEs that insert events, persons and messages from the row of the CTE named done.
 func (s shape) along(b *strings.Builder, next int) {
 	for i := range s.events {
 		first := next
@@ -105,7 +107,6 @@ func (s shape) along(b *strings.Builder, next int) {
 		next = typed(b, next, "text", "text", "text", "bytea", "bigint")
 		b.WriteString(` FROM done)`)
 	}
-	b.WriteString(` SELECT 1 FROM done`)
 }
 
 // typed writes "$n::type, …" and gives the next number.
@@ -128,6 +129,7 @@ func swapShape(s shape) string {
 	}
 	b.WriteString(`WITH done AS (` + text + ` RETURNING 1)`)
 	s.along(&b, width+guardWidth+1)
+	b.WriteString(` SELECT 1 FROM done`)
 	return b.String()
 }
 
@@ -148,38 +150,46 @@ func (s sessions) swapOnce(ctx context.Context, args []any, rest bool, rec audit
 var sessionTypes = strings.Fields(`text text text bool text text text bigint bigint bytea bytea bytea bytea bytea text bigint bigint bigint
 	bigint bigint bigint text text text text text text text text text bigint text text text bool bytea bytea bigint bigint text bigint`)
 
+// openShape inserts a session when the guards before it hold. Each guard reads from the one before, so rows are locked in the order of
+// guardOpen: user, sign-on session, code.
 func openShape(s shape) string {
 	var b strings.Builder
-	next := 1
 	b.WriteString(`WITH `)
-	if s.guard { // $2 of the guard is the user id, $8 the epoch: both stand in the row
+	next, last := len(sessionTypes)+1, ""
+	if s.guard { // $7 of the row is the user id, $8 the epoch
 		b.WriteString(`held AS (SELECT 1 FROM app_user WHERE tenant_id = $1::text AND id = $7::text AND status = 'active'
 			AND epoch = $8::bigint FOR SHARE), `)
+		last = ` FROM held`
+	}
+	if s.spend {
+		next, last = s.spending(&b, next), ` FROM spent`
 	}
 	b.WriteString(`done AS (INSERT INTO session (` + sessionColumns + `) SELECT `)
-	next = typed(&b, next, sessionTypes...)
-	if s.guard {
-		b.WriteString(` FROM held`)
-	}
-	b.WriteString(` RETURNING 1)`)
+	typed(&b, 1, sessionTypes...)
+	b.WriteString(last + ` RETURNING 1)`)
 	if s.register {
 		b.WriteString(`, r AS (INSERT INTO registration (` + registrationColumns + `) SELECT $1::text, $7::text, `)
 		next = typed(&b, next, "text", "text", "text", "bigint")
 		b.WriteString(` FROM done ON CONFLICT DO NOTHING)`)
 	}
 	s.along(&b, next)
+	if s.spend {
+		signed := `1::bigint`
+		if s.signOn {
+			signed = `(SELECT count(*) FROM signed)`
+		}
+		b.WriteString(` SELECT ` + `(SELECT count(*) FROM held), ` + signed + `, (SELECT count(*) FROM spent)`)
+	} else {
+		b.WriteString(` SELECT 1 FROM done`)
+	}
 	return b.String()
 }
 
 func (s sessions) openOnce(ctx context.Context, f session.Family, register *user.Registration, rec audit.Record) error {
-	args := sessionArgs(&f)
-	var err error
 	sh := shapeOf("open", rec)
-	sh.guard, sh.register = f.UserID != "", register != nil
-	if register != nil {
-		args = append(args, register.ClientID, list(register.Roles), raw(register.Data), micros(register.CreatedAt))
-	}
-	if args, err = recordArgs(args, rec); err != nil {
+	sh.guard = f.UserID != ""
+	args, err := sh.openArgs(sessionArgs(&f), register, rec)
+	if err != nil {
 		return err
 	}
 	var one int64
@@ -188,4 +198,12 @@ func (s sessions) openOnce(ctx context.Context, f session.Family, register *user
 		err = userChanged()
 	}
 	return err
+}
+
+// openArgs appends the registration and the record to the arguments of the row and its guards.
+func (s *shape) openArgs(args []any, register *user.Registration, rec audit.Record) ([]any, error) {
+	if s.register = register != nil; s.register {
+		args = append(args, register.ClientID, list(register.Roles), raw(register.Data), micros(register.CreatedAt))
+	}
+	return recordArgs(args, rec)
 }

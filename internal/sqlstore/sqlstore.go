@@ -86,8 +86,8 @@ type Stats struct {
 	Busy    int    // connections in use
 	Max     int    // connections allowed
 	Waiting int    // SQLite: writes waiting for the writer
-	Writes  int64  // SQLite: writes answered
-	Groups  int64  // SQLite: commits; Writes divided by Groups is the mean size of a group
+	Writes  int64  // SQLite: writes answered; PostgreSQL: those of a kind that may share a commit
+	Groups  int64  // their commits; Writes divided by Groups is the mean size of a group
 	Waits   int64  // PostgreSQL: times a caller had to wait for a connection
 	Retries int64  // PostgreSQL: transactions run again after a serialization failure or deadlock
 }

@@ -170,6 +170,7 @@ func (a *attempt) privateKey() map[string]any {
 func (a *attempt) forgeries() map[string][]string {
 	a.t.Helper()
 	now, shared := a.s.Now().Unix(), []byte(strings.Repeat("k", 32))
+	symmetric := map[string]string{"kty": "oct", "k": base64.RawURLEncoding.EncodeToString(shared)}
 	public, err := a.JWK()
 	do(a.t, err)
 	out := map[string][]string{
@@ -191,7 +192,7 @@ func (a *attempt) forgeries() map[string][]string {
 		"alg none with a signature":     {a.headed(map[string]any{"alg": "none"}, nil)},
 		"HS256 by the public key":       {a.headed(map[string]any{"alg": "HS256"}, hmacBy(public))},
 		"ES256 with an HMAC":            {a.headed(nil, hmacBy(public))},
-		"a symmetric key":               {a.headed(map[string]any{"alg": "HS256", "jwk": map[string]string{"kty": "oct", "k": base64.RawURLEncoding.EncodeToString(shared)}}, hmacBy(shared))},
+		"a symmetric key":               {a.headed(map[string]any{"alg": "HS256", "jwk": symmetric}, hmacBy(shared))},
 		"a private key":                 {a.headed(map[string]any{"jwk": a.privateKey()}, nil)},
 		"no key":                        {a.headed(map[string]any{"jwk": nil}, nil)},
 		"a critical extension":          {a.headed(map[string]any{"crit": []string{"b64"}, "b64": false}, nil)},

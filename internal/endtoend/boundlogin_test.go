@@ -57,7 +57,8 @@ func (b *bond) atOwnRefresh() {
 	for _, client := range []string{"spa", "web", "must"} {
 		refresh := b.proved(b.login(client)).Text("refresh_token")
 		d := apiCall("refresh of "+client, "/jwt/refresh", map[string]string{"refresh_token": refresh, "client_id": client})
-		if d.naked, d.foreign = "binding_mismatch", "binding_mismatch"; client == "must" {
+		d.naked, d.foreign = "binding_mismatch", "binding_mismatch"
+		if client == "must" {
 			d.naked = "invalid_dpop_proof"
 		}
 		b.wantBound(d, b.tried(d))

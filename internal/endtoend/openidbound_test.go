@@ -9,7 +9,8 @@ import "strings"
 func (a *party) boundTo(client string, tokens, key any) {
 	a.t.Helper()
 	want, _ := a.call("thumbprint", client, key).(string)
-	if got := digText(claimsOf(a.t, digText(tokens, "access_token")), "cnf.jkt"); got != want || want == "" || !strings.EqualFold(digText(tokens, "token_type"), "DPoP") {
+	got := digText(claimsOf(a.t, digText(tokens, "access_token")), "cnf.jkt")
+	if got != want || want == "" || !strings.EqualFold(digText(tokens, "token_type"), "DPoP") {
 		a.t.Fatalf("a token of type %q bound to %q, want %q", digText(tokens, "token_type"), got, want)
 	}
 }

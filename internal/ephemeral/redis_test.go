@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,7 +37,8 @@ func TestRedis(t *testing.T) {
 	})
 }
 
-// TestTwoNodesOnRedis: what one node puts the other spends, and 64 callers over both spend it once.
+// TestTwoNodesOnRedis: what one node puts the other spends; of 64 callers over both one spends it, and one gets a lease (as of a proof of
+// possession, which is leased to nobody twice).
 func TestTwoNodesOnRedis(t *testing.T) {
 	url := testbed.Redis(t)
 	a, b := openRedis(t, url), openRedis(t, url)
@@ -48,6 +52,46 @@ func TestTwoNodesOnRedis(t *testing.T) {
 	if got, err := a.Spend(ctx, "k", noon); err != nil || got != nil {
 		t.Fatalf("spent twice: %q, %v", got, err)
 	}
+	nodes := []*ephemeral.Redis{a, b}
+	for round := range 5 {
+		key := "k" + strconv.Itoa(round)
+		if err := a.Put(ctx, key, []byte("v"), noon, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		spent := winners(t, func(i int) (bool, error) {
+			got, err := nodes[i%2].Spend(ctx, key, noon)
+			return got != nil, err
+		})
+		leased := winners(t, func(i int) (bool, error) {
+			return nodes[i%2].Lease(ctx, "lease of "+key, "caller "+strconv.Itoa(i), noon, time.Minute)
+		})
+		if spent != 1 || leased != 1 {
+			t.Fatalf("%d spent one value, %d hold one lease", spent, leased)
+		}
+	}
+}
+
+// winners runs f 64 times at once and counts how often it said yes.
+func winners(t *testing.T, f func(i int) (bool, error)) int64 {
+	t.Helper()
+	var yes atomic.Int64
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for i := range 64 {
+		all.Go(func() {
+			<-start
+			won, err := f(i)
+			if err != nil {
+				t.Errorf("caller %d: %v", i, err)
+			}
+			if won {
+				yes.Add(1)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	return yes.Load()
 }
 
 func eventually(t *testing.T, what string, is func() bool) {

@@ -16,8 +16,9 @@ type UserInfo struct {
 	person
 }
 
-// UserInfo tells about the person of an access token what its scopes allow. proof is the thumbprint of the key that the token
-// came as bound to, "" for a bearer token: it must be the token's own. Refusals are Unauthenticated with the reason of what is wrong with the token, or Forbidden (insufficient_scope).
+// UserInfo tells about the person of an access token what its scopes allow. proof is the thumbprint of the key that the token came as bound to, ""
+// for a bearer token: it must be the token's own. Refusals are Unauthenticated with the reason of what is wrong with the token, or Forbidden
+// (insufficient_scope).
 func (s *Service) UserInfo(ctx context.Context, call *audit.Call, t *tenant.Tenant, access secret.Text, proof string) (UserInfo, error) {
 	if access.IsZero() {
 		return UserInfo{}, fault.New(fault.Unauthenticated, fault.ReasonMissingToken, "an access token is required")

@@ -50,7 +50,7 @@ type RefreshRequest struct {
 	Authenticated bool // this face authenticated the client
 	Refresh       secret.Text
 	Access        secret.Text // the access token sent beside it, may be empty or rubbish
-	Proof         string      // thumbprint of a valid DPoP proof, "" for none; the access token is bound to it, whatever the session is bound to
+	Proof         string      // thumbprint of a valid DPoP proof, "" for none; the access token is bound to it even where the session is not
 
 	// What the access token is narrowed to; the family keeps what it has (RFC 6749 section 6, RFC 8707 section 2.2). Beyond it:
 	// ReasonOAuthScope, ReasonOAuthTarget (Invalid), and nothing changes.

@@ -183,6 +183,9 @@ func (s *Service) allow(ctx context.Context, call *audit.Call, t *tenant.Tenant,
 func (s *Service) deny(ctx context.Context, call *audit.Call, t *tenant.Tenant, target string, f *facts, why *fault.Error) (Reply, error) {
 	e := event(call, EventRefused, f.client.ID)
 	e.Reason, e.Person = string(why.Reason), call.Personal("")
+	if f.live != nil {
+		e.Subject = f.live.User.ID
+	}
 	won, err := s.cfg.Requests.Finish(ctx, f.request, nil, nil, call.At, one(e))
 	if err == nil && !won {
 		err = over()

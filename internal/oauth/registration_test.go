@@ -179,7 +179,7 @@ func TestRefusalOfTheUnregisteredIsRecorded(t *testing.T) {
 		t.Fatalf("%q", refused)
 	}
 	last := seen[len(seen)-1]
-	if last.Type != oauth.EventRefused || last.Reason != string(fault.ReasonNotRegistered) || last.Client != "stranger" {
+	if last.Type != oauth.EventRefused || last.Reason != string(fault.ReasonNotRegistered) || last.Client != "stranger" || last.Subject != b.ada.ID {
 		t.Fatalf("%+v", last)
 	}
 }

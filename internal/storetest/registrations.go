@@ -75,7 +75,7 @@ func heldRegistrations(s *scene) {
 			"redeem": func(rec audit.Record) (bool, error) { return s.Devices.Redeem(s.ctx, d, s.family(u), asks, rec) },
 		} {
 			m := s.mark()
-			m.Record.Tokens = []audit.OpaqueToken{s.opaque()}
+			m.Tokens = []audit.OpaqueToken{s.opaque()}
 			ok, err := open(m.Record)
 			if client == "other" {
 				s.refused(err, fault.Forbidden, fault.ReasonNotRegistered)
@@ -83,7 +83,7 @@ func heldRegistrations(s *scene) {
 				s.Fatalf("%s: not opened", name)
 			}
 			s.wrote(m, client == "app")
-			if _, err := s.Opaques.Opaque(s.ctx, s.tenant.ID, m.Record.Tokens[0].Hash); (err == nil) != (client == "app") {
+			if _, err := s.Opaques.Opaque(s.ctx, s.tenant.ID, m.Tokens[0].Hash); (err == nil) != (client == "app") {
 				s.Fatalf("%s at %s: the token of it: %v", name, client, err)
 			}
 		}

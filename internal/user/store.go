@@ -8,9 +8,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 )
 
-// Store reads and changes users. Acts that must stop refreshes (SetStatus, Delete, RaiseEpoch; Unregister at its client) also end every live session of the
-// user, with the given reason, in the same transaction, after changing the user's row. For every session ended there the store writes a
-// "session" revocation itself, beside rec.
+// Store reads and changes users. Acts that must stop refreshes (SetStatus, Delete, RaiseEpoch; Unregister at its client) also end every
+// live session of the user, with the given reason, in the same transaction, after changing the user's row. For every session ended there the
+// store writes a "session" revocation itself, beside rec.
 type Store interface {
 	// Get reads one user with identifiers and, when clientID is not empty, the registration. NotFound when absent or erased.
 	Get(ctx context.Context, tenantID, userID, clientID string) (User, error)

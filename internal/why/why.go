@@ -144,6 +144,8 @@ func ofRequest(e *audit.Event) Cause {
 		return Superseded
 	case fault.ReasonLimited:
 		return Limited
+	case fault.ReasonNotRegistered:
+		return NotRegistered
 	case fault.ReasonRefreshUnknown:
 		switch e.Detail["token"] {
 		case "purged":

@@ -19,7 +19,7 @@ var said = map[Cause]string{
 	AddressProved:   "the account had signed up with a mailbox that somebody else proved to be theirs: it was removed and its sessions ended",
 	EpochRaised:     "every token of the account was declared dead (its epoch was raised)",
 	ClientRemoved:   "the application was removed from the tenant",
-	NotRegistered:   "the account is not registered with the application any more",
+	NotRegistered:   "the account is not registered with the application, or not any more",
 	ByOperator:      "an operator ended the session",
 	WrongClient:     "the token was presented for another application, or without that application's authentication; the session itself is untouched",
 	BindingMismatch: "the session is bound to a key (DPoP) and the request did not prove it; the session itself is untouched",

@@ -15,7 +15,7 @@ import (
 // soon is how long a revoked token may go on working at an API that follows the feed before the drill takes it for accepted. A second is
 // promised, and the window that the verdict names is the one that was measured: what a machine under load adds to it is no attacker's success,
 // and a token does not die of age within it.
-const soon = 15 * time.Second
+const soon = 10 * time.Second
 
 // api is a resource server that checks tokens by itself and follows the feed.
 type api struct {

@@ -63,7 +63,8 @@ func (s *Service) DeviceAuthorize(ctx context.Context, call *audit.Call, t *tena
 	if err != nil {
 		return DeviceAnswer{}, err
 	}
-	return DeviceAnswer{DeviceCode: secret.NewText(code), UserCode: shown, Life: DeviceLife, Interval: DeviceInterval}, nil
+	page, complete := s.devicePage(t, shown)
+	return DeviceAnswer{DeviceCode: secret.NewText(code), UserCode: shown, Page: page, Complete: complete, Life: DeviceLife, Interval: DeviceInterval}, nil
 }
 
 func (s *Service) limitAsking(ctx context.Context, call *audit.Call, t *tenant.Tenant) error {

@@ -149,10 +149,17 @@ func judge(k Known, try *passwordTry, ok bool) *fault.Error {
 		return unverified()
 	case k.User.Status != user.Active:
 		return fault.New(fault.Forbidden, fault.ReasonDisabled, "this account is disabled")
-	case k.User.Registration == nil && !try.Client.Settings.AutoRegister && !try.issuer:
+	case k.User.Registration == nil && !try.joins():
 		return fault.New(fault.Forbidden, fault.ReasonNotRegistered, "this account is not registered with this application")
 	}
 	return nil
+}
+
+// joins reports whether somebody who is not registered with the client may go on and become so. At an application of somebody else's that happens
+// by consent, which the page that follows asks for: nobody could be registered with a new one beforehand.
+func (try *passwordTry) joins() bool {
+	asked := try.Client.Settings.OAuth.Consent == "once" || try.Client.Settings.OAuth.Consent == "always"
+	return try.issuer || try.Client.Settings.AutoRegister || try.hosted && asked
 }
 
 func verifiedEmail(u *user.User, email string) bool {

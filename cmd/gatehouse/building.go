@@ -222,7 +222,7 @@ func (b *building) wire() (err error) {
 	b.proofs = dpop.New(b.values, b.ring)
 	b.oauth = oauth.New(oauth.Config{
 		Requests: b.store.OAuthRequests(), Codes: b.store.OAuthCodes(), SignOns: b.signOns, Directory: b.directory, Tokens: b.tokens,
-		Recorder: b.store.Sessions(), ACRs: login.ACRs(), Log: log,
+		Recorder: b.store.Sessions(), ACRs: login.ACRs(), Log: log, PublicURL: b.site.linkBase(b.directory),
 		Back: oauth.Back{
 			Devices: b.store.OAuthDevices(), Opaques: b.store.OAuthOpaques(), Registrations: b.store.OAuthRegistrations(), Users: b.store.Users(),
 			Sessions: b.sessions, Signer: b.tokens, Values: b.values, Limits: b.limits, Keys: fetch.New(fetch.Options{MaxBytes: 256 << 10}),

@@ -66,6 +66,22 @@ func (r *realm) unregisters() {
 	must(r.t, "userinfo", r.bearing(got.Text("access_token"), "/oauth2/userinfo"), nil, 401)
 }
 
+// TestANewApplicationLetsPeopleIn: nobody can be registered with an application that has just registered itself. Who has an account logs in on the
+// way there, with no sign-on from elsewhere, is asked for consent, and is in.
+func TestANewApplicationLetsPeopleIn(t *testing.T) {
+	r := newRealm(t, server.Options{})
+	made, err := r.s.Visitor().With("Authorization", "Bearer "+r.initialToken(1)).Post(t.Context(), "/oauth2/clients", map[string]any{
+		"redirect_uris": []string{realmCallback}, "token_endpoint_auth_method": "none",
+	})
+	id := must(t, "registration", made, err, 201).Text("client_id")
+	got := r.tokens(id, "openid email")
+	must(t, "userinfo", r.bearing(got.Text("access_token"), "/oauth2/userinfo"), nil, 200)
+	a, err := r.p.Post(t.Context(), "/login/password", map[string]string{"email": r.p.Email, "password": r.p.Password, "client_id": "stranger"})
+	if must(t, "the login API of a client of one's own", a, err, 403).Text("reason") != "not_registered" {
+		t.Errorf("refused for %q", a.Text("reason"))
+	}
+}
+
 // TestRefreshBelongsToItsClient: another client, the same one unauthenticated, or the anonymous endpoint of the login API get nothing, and none
 // of the tries does any harm.
 func TestRefreshBelongsToItsClient(t *testing.T) {

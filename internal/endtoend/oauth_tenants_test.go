@@ -171,3 +171,24 @@ func registrationApart(red, blue *realm) {
 	a, err = own.Get(red.t.Context(), red.at+"/oauth2/clients/"+made.Text("client_id"))
 	must(red.t, "red's registration at red", a, err, 200)
 }
+
+// TestAddressesOfATenantWithoutURL: an issuer that is a mere name has no document, but what is handed out one by one leads somewhere.
+func TestAddressesOfATenantWithoutURL(t *testing.T) {
+	red, _ := twoRealms(t, server.Options{})
+	asked := must(t, "device_authorize", red.posts("tv", "/oauth2/device_authorize", values("scope", "openid")), nil, 200)
+	made, err := red.s.Visitor().With("Authorization", "Bearer "+initialToken(t, red.s, red.o, 1, "--tenant", "red")).Post(t.Context(), red.at+"/oauth2/clients",
+		map[string]any{"redirect_uris": []string{"https://partner.example.com/cb"}})
+	must(t, "registration", made, err, 201)
+	for what, address := range map[string]string{
+		"verification_uri": asked.Text("verification_uri"), "verification_uri_complete": asked.Text("verification_uri_complete"),
+		"registration_client_uri": made.Text("registration_client_uri"),
+	} {
+		if !strings.HasPrefix(address, red.s.URL+red.at+"/oauth2/") {
+			t.Errorf("%s is %q", what, address)
+		}
+		a, err := red.s.Visitor().With("Authorization", "Bearer "+made.Text("registration_access_token")).Get(t.Context(), strings.TrimPrefix(address, red.s.URL))
+		if do(t, err); a.Status != 200 && a.Status != 303 {
+			t.Errorf("%s answers %s", what, a)
+		}
+	}
+}

@@ -100,6 +100,11 @@ func TestTokensPassOnlyForWhatTheyAre(t *testing.T) {
 			}
 		})
 	}
+	for name, token := range tokens {
+		if len(token) > 20 && strings.Contains(r.s.Logs(), token) {
+			t.Errorf("the %s token stands in the log", name)
+		}
+	}
 }
 
 // verifier is a resource server's; the audience is the web client's.

@@ -126,7 +126,7 @@ func (s *Service) byAssertion(ctx context.Context, call *audit.Call, t *tenant.T
 	if err != nil {
 		return err
 	}
-	if rules.Judge(tok, call.Wall) != nil || tok.Subject != c.ID || !meantForUs(t, tok.Audience) {
+	if rules.Judge(tok, call.Wall) != nil || tok.Subject != c.ID || !s.meantForUs(t, tok.Audience) {
 		return badClient()
 	}
 	if tok.ID == "" || len(tok.ID) > maxAssertionID || tok.ExpiresAt.IsZero() || tok.ExpiresAt.Sub(call.Wall) > assertionLife+assertionLeeway {
@@ -163,6 +163,6 @@ func (s *Service) openAssertion(ctx context.Context, call *audit.Call, c *tenant
 }
 
 // meantForUs takes the issuer or the token endpoint as audience (RFC 7523 section 3, OpenID Connect Core section 9).
-func meantForUs(t *tenant.Tenant, audience []string) bool {
-	return slices.Contains(audience, t.Issuer) || slices.Contains(audience, endpoint(t, pathToken))
+func (s *Service) meantForUs(t *tenant.Tenant, audience []string) bool {
+	return slices.Contains(audience, t.Issuer) || slices.Contains(audience, s.reached(t, pathToken))
 }

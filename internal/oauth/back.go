@@ -140,6 +140,8 @@ type Introspection struct {
 type DeviceAnswer struct {
 	DeviceCode secret.Text
 	UserCode   string // as people read it: XXXX-XXXX
+	Page       string // where they type it
+	Complete   string // the same with the code in it
 	Life       time.Duration
 	Interval   time.Duration
 }

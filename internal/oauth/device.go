@@ -42,9 +42,6 @@ func (s *Service) DeviceAuthorize(ctx context.Context, call *audit.Call, t *tena
 	if !c.MayGrant(tenant.GrantDevice) {
 		return DeviceAnswer{}, invalid(fault.ReasonOAuthUnauthorized, "this application may not use device codes")
 	}
-	if c.Settings.OAuth.DPoPRequired && q.Proof == "" {
-		return DeviceAnswer{}, invalid(fault.ReasonOAuthProof, "this application must bind its tokens to a key")
-	}
 	scope, ok := scopesFor(c, q.Scope)
 	if !ok {
 		return DeviceAnswer{}, invalid(fault.ReasonOAuthScope, "this application may not ask for that scope")
@@ -64,7 +61,8 @@ func (s *Service) DeviceAuthorize(ctx context.Context, call *audit.Call, t *tena
 	if err != nil {
 		return DeviceAnswer{}, err
 	}
-	return DeviceAnswer{DeviceCode: secret.NewText(code), UserCode: shown, Life: DeviceLife, Interval: DeviceInterval}, nil
+	page, complete := s.devicePage(t, shown)
+	return DeviceAnswer{DeviceCode: secret.NewText(code), UserCode: shown, Page: page, Complete: complete, Life: DeviceLife, Interval: DeviceInterval}, nil
 }
 
 func (s *Service) limitAsking(ctx context.Context, call *audit.Call, t *tenant.Tenant) error {

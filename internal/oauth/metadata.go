@@ -38,15 +38,19 @@ func base(t *tenant.Tenant) string {
 
 func endpoint(t *tenant.Tenant, path string) string { return base(t) + path }
 
-// DevicePage is where people type the code of their device, and the same with the code in it (RFC 8628 section 3.2).
-func DevicePage(t *tenant.Tenant, userCode string) (page, complete string) {
-	page = endpoint(t, pathDevicePage)
-	return page, page + "?" + url.Values{"user_code": {userCode}}.Encode()
+// reached is an address of ours as it is handed out one by one: below the issuer, or below the server's own URL for a tenant whose issuer is no
+// URL and that has no document. Never below a Host that somebody asked for.
+func (s *Service) reached(t *tenant.Tenant, path string) string {
+	if base(t) == "" {
+		return s.cfg.PublicURL + "/t/" + t.Slug + path
+	}
+	return endpoint(t, path)
 }
 
-// ClientPage is where a registered client is managed (RFC 7592 section 2).
-func ClientPage(t *tenant.Tenant, clientID string) string {
-	return endpoint(t, pathClients) + "/" + clientID
+// devicePage is where people type the code of their device, and the same with the code in it (RFC 8628 section 3.2).
+func (s *Service) devicePage(t *tenant.Tenant, userCode string) (page, complete string) {
+	page = s.reached(t, pathDevicePage)
+	return page, page + "?" + url.Values{"user_code": {userCode}}.Encode()
 }
 
 // Metadata is the document of OpenID Connect Discovery 1.0 section 3 and RFC 8414 section 2: what this tenant's issuer does, and nothing else. A

@@ -101,7 +101,7 @@ func (s *Service) Register(ctx context.Context, call *audit.Call, t *tenant.Tena
 	if err := s.changed(ctx); err != nil {
 		return ClientInformation{}, err
 	}
-	out := informed(t, &c, call.At)
+	out := s.informed(t, &c, call.At)
 	if text != "" {
 		out.Secret = secret.NewText(text)
 	}
@@ -175,7 +175,7 @@ func registeredScopes(t *tenant.Tenant, text string) ([]string, error) {
 }
 
 // informed is what is stored of a client, in the words of the RFC.
-func informed(t *tenant.Tenant, c *tenant.Client, at time.Time) ClientInformation {
+func (s *Service) informed(t *tenant.Tenant, c *tenant.Client, at time.Time) ClientInformation {
 	o := &c.Settings.OAuth
 	m := ClientMetadata{
 		Name: c.Name, RedirectURIs: c.Settings.RedirectURIs, AuthMethod: o.AuthMethod, GrantTypes: o.GrantTypes, JWKS: o.JWKS, JWKSURI: o.JWKSURI,
@@ -183,7 +183,7 @@ func informed(t *tenant.Tenant, c *tenant.Client, at time.Time) ClientInformatio
 		PostLogoutRedirectURIs: o.PostLogoutRedirectURIs, BackchannelLogoutURI: o.BackchannelLogoutURI, DefaultMaxAge: o.DefaultMaxAgeS,
 		RequirePAR: o.PARRequired, DPoPBound: o.DPoPRequired, ResponseTypes: []string{"code"},
 	}
-	return ClientInformation{ClientMetadata: m, ClientID: c.ID, IssuedAt: at, ManagedAt: ClientPage(t, c.ID)}
+	return ClientInformation{ClientMetadata: m, ClientID: c.ID, IssuedAt: at, ManagedAt: s.reached(t, pathClients) + "/" + c.ID}
 }
 
 // own gives a registered client to whoever holds its registration access token. An unknown client and a wrong token are the same
@@ -212,7 +212,7 @@ func (s *Service) Registration(ctx context.Context, _ *audit.Call, t *tenant.Ten
 	if err != nil {
 		return ClientInformation{}, err
 	}
-	return informed(t, c, r.CreatedAt), nil
+	return s.informed(t, c, r.CreatedAt), nil
 }
 
 // ChangeRegistration replaces what a registered client says of itself (RFC 7592 section 2.2). Its secret stays; a method that needs another kind
@@ -235,7 +235,7 @@ func (s *Service) ChangeRegistration(ctx context.Context, call *audit.Call, t *t
 	if err := s.cfg.Back.Registrations.Change(ctx, c, one(event(call, EventRegistered, c.ID))); err != nil {
 		return ClientInformation{}, err
 	}
-	return informed(t, &c, r.CreatedAt), s.changed(ctx)
+	return s.informed(t, &c, r.CreatedAt), s.changed(ctx)
 }
 
 // Unregister removes a registered client and ends its sessions (RFC 7592 section 2.3).

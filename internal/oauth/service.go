@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
@@ -41,7 +42,9 @@ type Config struct {
 	// ACRs are the authentication context classes that a login here can reach, weakest first. A request for another one is answered with
 	// what was reached: acr_values is a voluntary claim (OpenID Connect Core section 3.1.2.1).
 	ACRs []string
-	Log  *slog.Logger
+	// PublicURL is the base of addresses that are handed out for tenants whose issuer is no URL; never taken from a Host header.
+	PublicURL string
+	Log       *slog.Logger
 
 	Back Back // of the token endpoint and its neighbours
 }
@@ -57,6 +60,7 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
 	return &Service{cfg: cfg, keys: newKeyCache(cfg.Back.Keys)}
 }
 

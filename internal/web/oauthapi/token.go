@@ -121,9 +121,8 @@ func (a *API) device(x *web.Exchange) error {
 	if err != nil {
 		return err
 	}
-	page, complete := oauth.DevicePage(x.Tenant, out.UserCode)
 	return x.JSON(http.StatusOK, deviceBody{
-		DeviceCode: out.DeviceCode.Reveal(), UserCode: out.UserCode, Page: page, Complete: complete, ExpiresIn: int64(out.Life.Seconds()),
+		DeviceCode: out.DeviceCode.Reveal(), UserCode: out.UserCode, Page: out.Page, Complete: out.Complete, ExpiresIn: int64(out.Life.Seconds()),
 		Interval: int64(out.Interval.Seconds()),
 	})
 }

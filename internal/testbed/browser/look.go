@@ -81,7 +81,7 @@ func (e *Eye) Axe(t testing.TB, ctx context.Context, name string) {
 // contrast asks axe, which is in the page already, for what a theme or a width can change.
 func (e *Eye) contrast(t testing.TB, ctx context.Context, name string) {
 	t.Helper()
-	e.find(t, ctx, name, `{resultTypes: ["violations"], runOnly: ["color-contrast", "scrollable-region-focusable", "target-size"]}`, 1)
+	e.find(t, ctx, name, `{resultTypes: ["violations"], runOnly: ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]}`, 1)
 }
 
 // find runs axe; fewer rules than passes say that it did not run.
@@ -130,7 +130,7 @@ func (e *Eye) looks(lang string) []Look {
 // scroll sideways, on the narrowest screen neither. The tab is left in the First look.
 func (e *Eye) Judge(t testing.TB, ctx context.Context, name, lang string) {
 	t.Helper()
-	e.isIn(t, ctx, name, lang)
+	isIn(t, ctx, name, lang)
 	for i, l := range e.looks(lang) {
 		at := name + "-" + l.name()
 		if err := l.take(ctx); err != nil {
@@ -160,7 +160,7 @@ func (e *Eye) Judge(t testing.TB, ctx context.Context, name, lang string) {
 const narrowest = 320
 
 // isIn fails when the page does not say that it is in the language that was asked for.
-func (e *Eye) isIn(t testing.TB, ctx context.Context, name, lang string) {
+func isIn(t testing.TB, ctx context.Context, name, lang string) {
 	t.Helper()
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.documentElement.lang"))
 	if err != nil || got != cmp.Or(lang, "en") {

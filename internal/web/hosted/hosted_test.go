@@ -247,13 +247,17 @@ func TestFormsAreKind(t *testing.T) {
 	s := newSite(t)
 	got := s.ask(t, "/ui/login?i=login", "", values("email", "Typed@Example.com", "password", "wrong"))
 	for _, want := range []string{`value="Typed@Example.com"`, `autocomplete="username"`, `autocomplete="current-password"`, `inputmode="email"`, `role="alert"`,
-		"Email address or password is not right", "Garden Planner"} {
+		"Email address or password is not right", "That did not work", "Garden Planner"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("the login page lacks %s", want)
 		}
 	}
 	if strings.Contains(got.body, `value="wrong"`) {
 		t.Error("the password came back")
+	}
+	got = s.ask(t, "/ui/login", "", values("email", "", "password", ""))
+	if !strings.Contains(got.body, "Please check this first") || !strings.Contains(got.body, `href="#password"`) {
+		t.Error("the summary does not lead to what is missing")
 	}
 	got = s.ask(t, "/ui/login?i=login", "", nil)
 	if !strings.Contains(got.body, `value="hint@example.com"`) {

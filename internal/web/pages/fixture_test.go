@@ -197,7 +197,7 @@ func sampleMails(t testing.TB, tn *tenant.Tenant) []delivery.BoxMail {
 		{To: "ada@example.com", Template: delivery.TemplateVerify, Link: "http://localhost:8080/email/verify/abc", Code: "481516"},
 		{To: wide, Template: delivery.TemplateReset, Locale: "de", Link: "http://localhost:8080/password/reset/" + strings.Repeat("x", 43)},
 		{To: "ada@example.com", Template: delivery.TemplateRefreshReused},
-		{To: "ada@example.com", Template: delivery.TemplateEmailChanged, Locale: "de"},
+		{To: "bob@example.com", Template: delivery.TemplateEmailChanged, Locale: "de"},
 	} {
 		m.Client = "Example Shop"
 		m.Vars = map[string]string{"place": "192.0.2.0/24", "device": "Firefox on Linux", "when": "2026-03-05T14:00:00Z"}

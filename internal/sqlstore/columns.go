@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -72,6 +73,10 @@ func list(l []string) string {
 func listOf(s string) ([]string, error) {
 	if s == "" {
 		return nil, nil
+	}
+	// Every refresh reads three of them. Without a backslash nothing is escaped, so every quote is a border.
+	if inner, ok := strings.CutPrefix(s, `["`); ok && strings.HasSuffix(inner, `"]`) && !strings.Contains(s, `\`) {
+		return strings.Split(inner[:len(inner)-2], `","`), nil
 	}
 	var l []string
 	err := decode(s, &l)

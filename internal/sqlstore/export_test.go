@@ -35,7 +35,7 @@ func Texts() []Text {
 		s.signOn = true
 		out = append(out, Text{PG: openShape(s), Hot: true})
 	}
-	for _, many := range []*together{rotateTogether, loadTogether} {
+	for _, many := range []*together{rotateTogether, loadTogether, guardTogether, codeTogether} {
 		out = append(out, Text{PG: many.text, Hot: true})
 	}
 	return out

@@ -19,7 +19,7 @@ const codeColumns = `tenant_id, hash, client_id, redirect_uri, challenge, nonce,
 
 var (
 	codePut = hot(both(`INSERT INTO oauth_code (` + codeColumns + `) VALUES (` + placeholders(20) + `)`))
-	codeGet = hot(both(`SELECT ` + codeColumns + ` FROM oauth_code WHERE tenant_id = $1 AND hash = $2`))
+	codeGet = jointly(codeTogether, hot(both(`SELECT `+codeColumns+` FROM oauth_code WHERE tenant_id = $1 AND hash = $2`)))
 	// The update decides who spends it.
 	codeSpend = hot(both(`UPDATE oauth_code SET spent_at = $1, session_id = $2 WHERE tenant_id = $3 AND hash = $4 AND spent_at = 0`))
 	codePurge = hot(both(`DELETE FROM oauth_code WHERE tenant_id || '' = $1 AND hash IN
@@ -37,32 +37,33 @@ func putCode(q queryer, c *oauth.Code) error {
 
 // Code reads a code, spent or not.
 func (s oauthCodes) Code(ctx context.Context, tenantID string, hash []byte) (oauth.Code, error) {
-	var out oauth.Code
-	err := s.e.read(ctx, func(q queryer) error {
-		var c oauth.Code
-		var scope, resource, amr string
-		var authTime, created, expires, spent int64
-		found, err := q.row(codeGet, in{tenantID, nonNil(hash)}, &c.TenantID, &c.Hash, &c.ClientID, &c.RedirectURI, &c.Challenge, &c.Nonce,
-			&c.DPoPKey, &c.UserID, &c.Epoch, &c.SSOID, &scope, &resource, &authTime, &amr, &c.ACR, &c.OfflineAsked, &created, &expires, &spent, &c.SessionID)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return notFound("no such code")
-		}
-		c.AuthTime, c.CreatedAt, c.ExpiresAt, c.SpentAt = instant(authTime), instant(created), instant(expires), instant(spent)
-		if c.Scope, err = listOf(scope); err != nil {
-			return err
-		}
-		if c.Resource, err = listOf(resource); err != nil {
-			return err
-		}
-		c.AMR, err = listOf(amr)
-		out = c
-		return err
-	})
-	return out, err
+	var c oauth.Code
+	var scope, resource, amr string
+	var authTime, created, expires, spent int64
+	found, err := s.e.get(ctx, codeGet, in{tenantID, nonNil(hash)}, &c.TenantID, &c.Hash, &c.ClientID, &c.RedirectURI, &c.Challenge, &c.Nonce,
+		&c.DPoPKey, &c.UserID, &c.Epoch, &c.SSOID, &scope, &resource, &authTime, &amr, &c.ACR, &c.OfflineAsked, &created, &expires, &spent, &c.SessionID)
+	if err == nil && !found {
+		err = notFound("no such code")
+	}
+	if err != nil {
+		return oauth.Code{}, err
+	}
+	c.AuthTime, c.CreatedAt, c.ExpiresAt, c.SpentAt = instant(authTime), instant(created), instant(expires), instant(spent)
+	if c.Scope, err = listOf(scope); err != nil {
+		return c, err
+	}
+	if c.Resource, err = listOf(resource); err != nil {
+		return c, err
+	}
+	c.AMR, err = listOf(amr)
+	return c, err
 }
+
+// codeTogether is codeGet for many at once.
+var codeTogether = &together{types: codeKey, text: tidy(`SELECT w.n, ` + qualified("c", codeColumns) + ` FROM ` +
+	unnested(codeKey, "tenant_id, hash") + ` JOIN oauth_code c ON c.tenant_id = w.tenant_id AND c.hash = w.hash`)}
+
+var codeKey = []string{"text", "bytea"}
 
 // Exchange spends a code and opens its family. Of any number of callers one finds the code unspent; what the others would have opened is
 // never written.

@@ -27,8 +27,9 @@ var (
 	sessionPut   = hot(both(`INSERT INTO session (` + sessionColumns + `) VALUES (` + placeholders(sessionWidth) + `)`))
 	sessionTouch = hot(both(`UPDATE session SET last_seen = $4
 		WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
-	sessionGuard = hot(both(`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`))
-	sessionPage  = hot(both(`SELECT ` + sessionColumns + ` FROM session WHERE tenant_id = $1 AND subject = $2 AND id < $3
+	sessionGuard = jointly(guardTogether,
+		hot(both(`SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2 AND version = $3 AND revoked_at = 0`)))
+	sessionPage = hot(both(`SELECT ` + sessionColumns + ` FROM session WHERE tenant_id = $1 AND subject = $2 AND id < $3
 		AND revoked_at = 0 AND (idle_expiry = 0 OR idle_expiry > $4) AND (absolute_expiry = 0 OR absolute_expiry > $4)
 		ORDER BY id DESC LIMIT $5`))
 	sessionPurge = hot(both(`DELETE FROM session WHERE tenant_id || '' = $1 AND id IN
@@ -106,12 +107,8 @@ func guardUser(q queryer, tenantID, userID string, epoch int64) error {
 // Touch writes last_seen, or only looks when that is not newer than what f says is stored.
 func (s sessions) Touch(ctx context.Context, f session.Family, lastSeen time.Time) (ok bool, err error) {
 	if !lastSeen.After(f.LastSeen) {
-		err = s.e.read(ctx, func(q queryer) (err error) {
-			var one int64
-			ok, err = q.row(sessionGuard, in{f.TenantID, f.ID, f.Version}, &one)
-			return err
-		})
-		return ok, err
+		var one int64
+		return s.e.get(ctx, sessionGuard, in{f.TenantID, f.ID, f.Version}, &one)
 	}
 	err = s.e.write(ctx, func(q queryer) error {
 		n, err := q.exec(sessionTouch, f.TenantID, f.ID, f.Version, micros(lastSeen))

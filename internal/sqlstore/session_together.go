@@ -2,7 +2,7 @@ package sqlstore
 
 import "strings"
 
-// The two statements of a refresh for many sessions at once.
+// The hot statements about sessions for many at once.
 
 // plainRotation is what nearly every refresh writes: the rotating part of its row, and one line of the trail.
 var plainRotation = shape{verb: "rotate", events: 1, plain: [maxInline]bool{true}}
@@ -35,3 +35,9 @@ var loadTogether = &together{types: loadTypes, text: tidy(`SELECT w.n, ` + quali
 	strings.NewReplacer("$1", "w.tenant_id", "$3", "w.client_id").Replace(holderJoins))}
 
 var loadTypes = []string{"text", "text", "text"}
+
+// guardTogether is sessionGuard.
+var guardTogether = &together{types: guardTypes, text: tidy(`SELECT w.n, 1::bigint FROM ` + unnested(guardTypes, "tenant_id, id, version") + `
+	JOIN session s ON s.tenant_id = w.tenant_id AND s.id = w.id WHERE s.version = w.version AND s.revoked_at = 0`)}
+
+var guardTypes = []string{"text", "text", "bigint"}

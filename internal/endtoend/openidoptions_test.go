@@ -165,7 +165,8 @@ func (a *party) leavesOutPKCE() {
 	q := u.Query()
 	q.Del("nonce")
 	u.RawQuery = q.Encode()
-	for what, asks := range map[string]string{"no nonce": u.String(), "a client that needs it": a.call("authorize", "rsa", object{"pkce": false, "scope": "openid"}).(string)} {
+	needs, _ := a.call("authorize", "rsa", object{"pkce": false, "scope": "openid"}).(string)
+	for what, asks := range map[string]string{"no nonce": u.String(), "a client that needs it": needs} {
 		if back := a.visits(asks).Query(); back.Get("error") != "invalid_request" || back.Get("code") != "" {
 			a.t.Errorf("%s, without PKCE: error %q", what, back.Get("error"))
 		}
@@ -243,7 +244,8 @@ func (a *party) actsFor() {
 	onward := a.call("grant", "plants", exchanges, asking(subject, stockAPI))
 	raw := digText(onward, "access_token")
 	claims := claimsOf(a.t, raw)
-	if aud := audienceOf(a.t, raw); aud != stockAPI || digText(onward, "issued_token_type") != accessURN || digText(onward, "refresh_token") != "" {
+	aud := audienceOf(a.t, raw)
+	if aud != stockAPI || digText(onward, "issued_token_type") != accessURN || digText(onward, "refresh_token") != "" {
 		a.t.Errorf("an exchanged token for %s, of type %q", aud, digText(onward, "issued_token_type"))
 	}
 	if claims["sub"] != digText(tokens, "claims.sub") || digText(claims, "act.sub") != "plants" {

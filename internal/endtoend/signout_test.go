@@ -9,60 +9,72 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
 // TestOneLogoutEndsAll: signed on in one application, a person opens others without a prompt; a logout begun by the first ends them all. Each
 // hears a valid logout token, also the one that fails at first; the ones that are down for ever hold up nobody; nobody hears anything twice
-// after it said yes.
+// after it said yes, also when two nodes send.
 func TestOneLogoutEndsAll(t *testing.T) {
 	engines(t, func(t *testing.T, o server.Options) {
-		shop, forum, flaky, stuck, down := rely(t, "shop"), rely(t, "forum"), rely(t, "flaky"), rely(t, "stuck"), rely(t, "down")
-		flaky.status = func(n int) int { return []int{500, 503, 200}[min(n, 2)] }
-		stuck.hangs = true
-		o.Config = reliers(shop, forum, flaky, stuck, down)
-		down.server.Close()
-		s := server.Start(t, o)
-		a := surfer(t, s, signUp(t.Context(), t, s, "leaver"))
-		first := a.opens(shop, "")
-		others := []opened{a.opens(forum, "none"), a.opens(flaky, "none"), a.opens(stuck, "none"), a.opens(down, "none")}
-		stranger := surfer(t, s, signUp(t.Context(), t, s, "stayer"))
-		stays := stranger.opens(forum, "")
-
-		began := time.Now()
-		back := a.visits(s.URL + "/oauth2/logout?" + url.Values{
-			"id_token_hint": {first.idToken}, "post_logout_redirect_uri": {a.URL + "/bye"}, "state": {"and so"},
-		}.Encode())
-		if back.Path != "/bye" || back.Query().Get("state") != "and so" {
-			t.Fatalf("the logout led to %s", back)
-		}
-		t.Logf("the logout answered after %s", time.Since(began).Round(time.Millisecond))
-		for _, one := range append(others, first) {
-			one.isDead(t, s)
-		}
-		ids, ended := map[string]bool{}, []opened{first, others[0], others[1]}
-		for i, tries := range []int{1, 1, 3} {
-			all := ended[i].hears(t, s, began)
-			if len(all) != tries {
-				t.Errorf("%s was told %d times, want %d", ended[i].app.client, len(all), tries)
-			}
-			for _, h := range all {
-				ids[claim(t, h.raw, "jti")] = true
-			}
-		}
-		if len(ids) != 5 {
-			t.Errorf("%d different jti in 5 tokens", len(ids))
-		}
-		// What is delivered has left the outbox: nothing can be sent again. Only the two that cannot be reached are still tried.
-		store := beside(t, s, o)
-		until(t, patience, "two messages wait", func() bool { n, err := store.Outbox().Backlog(t.Context()); do(t, err); return n == 2 })
-		for i, tries := range []int{1, 1, 3} {
-			if got := ended[i].app.of(t, ended[i].sid); len(got) != tries {
-				t.Errorf("%s heard %d tokens, want %d", ended[i].app.client, len(got), tries)
-			}
-		}
-		stays.lives(t, s)
+		endsAll(t, o, func(o server.Options) *server.Server { return server.Start(t, o) })
 	})
+	t.Run("two nodes on postgres", func(t *testing.T) {
+		o := server.Options{Store: testbed.Postgres(t)}
+		endsAll(t, o, func(o server.Options) *server.Server { return server.StartPair(t, o).Server })
+	})
+}
+
+func endsAll(t *testing.T, o server.Options, start func(server.Options) *server.Server) {
+	shop, forum, flaky, stuck, down := rely(t, "shop"), rely(t, "forum"), rely(t, "flaky"), rely(t, "stuck"), rely(t, "down")
+	flaky.status = func(n int) int { return []int{500, 503, 200}[min(n, 2)] }
+	stuck.hangs = true
+	o.Config = reliers(shop, forum, flaky, stuck, down)
+	down.server.Close()
+	s := start(o)
+	a := surfer(t, s, signUp(t.Context(), t, s, "leaver"))
+	first := a.opens(shop, "")
+	others := []opened{a.opens(forum, "none"), a.opens(flaky, "none"), a.opens(stuck, "none"), a.opens(down, "none")}
+	stranger := surfer(t, s, signUp(t.Context(), t, s, "stayer"))
+	stays := stranger.opens(forum, "")
+
+	began := time.Now()
+	a.leavesBy(first)
+	for _, one := range append(others, first) {
+		one.isDead(t, s)
+	}
+	ids, ended, tries := map[string]bool{}, []opened{first, others[0], others[1]}, []int{1, 1, 3}
+	for i := range ended {
+		for _, h := range ended[i].hears(t, s, began) {
+			ids[claim(t, h.raw, "jti")] = true
+		}
+	}
+	// What is delivered has left the outbox: nothing can be sent again. Only the two that cannot be reached are still tried.
+	store := beside(t, s, o)
+	until(t, patience, "two messages wait", func() bool { n, err := store.Outbox().Backlog(t.Context()); do(t, err); return n == 2 })
+	for i := range ended {
+		if got := ended[i].app.of(t, ended[i].sid); len(got) != tries[i] {
+			t.Errorf("%s heard %d tokens, want %d", ended[i].app.client, len(got), tries[i])
+		}
+	}
+	if len(ids) != 5 {
+		t.Errorf("%d different jti in 5 tokens", len(ids))
+	}
+	stays.lives(t, s)
+}
+
+// leavesBy is a logout that an application begins; the browser comes back to it.
+func (a *party) leavesBy(o opened) {
+	a.t.Helper()
+	began := time.Now()
+	back := a.visits(a.s.URL + "/oauth2/logout?" + url.Values{
+		"id_token_hint": {o.idToken}, "post_logout_redirect_uri": {a.URL + "/bye"}, "state": {"and so"},
+	}.Encode())
+	if back.Path != "/bye" || back.Query().Get("state") != "and so" {
+		a.t.Fatalf("the logout led to %s", back)
+	}
+	a.t.Logf("the logout answered after %s", time.Since(began).Round(time.Millisecond))
 }
 
 // ending is an act that ends sessions of a person: by hand of a browser of theirs, or of an operator.

@@ -9,9 +9,18 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 )
 
-// engine runs verbs on one kind of database. A function handed to write, or to read and view on PostgreSQL, may run more than once
-// (after a deadlock or a lost connection): it must set what it captures anew and touch nothing else.
+// engine is one kind of database.
 type engine interface {
+	runner
+	migrate(ctx context.Context) error
+	kind() kind
+	stats() Stats
+	close() error
+}
+
+// runner runs verbs. A function handed to write, or to read and view on PostgreSQL, may run more than once (after a deadlock or a lost
+// connection): it must set what it captures anew and touch nothing else.
+type runner interface {
 	// read gives a connection without a transaction: each statement sees what is committed when it begins.
 	read(ctx context.Context, fn func(q queryer) error) error
 	// view gives one consistent view for several statements.
@@ -22,10 +31,6 @@ type engine interface {
 	once(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error)
 	// get reads the first row of a single statement, like read.
 	get(ctx context.Context, s *stmt, args in, dest ...any) (found bool, err error)
-	migrate(ctx context.Context) error
-	kind() kind
-	stats() Stats
-	close() error
 }
 
 type kind uint8
@@ -35,7 +40,8 @@ const (
 	postgresKind
 )
 
-// in are the arguments of a statement, $1 first. Only string, []byte, bool, int64 and nil occur.
+// in are the arguments of a statement, $1 first. Only string, []byte, bool, int64 and nil occur, and slices of them where a statement runs
+// for many callers.
 type in []any
 
 // queryer runs statements inside a verb.

@@ -9,8 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
 var (
@@ -146,19 +145,19 @@ func TestNonces(t *testing.T) {
 
 // TestOnce: of 64 callers with one proof, and of 64 with proofs that repeat one nonce, exactly one passes, on every backend.
 func TestOnce(t *testing.T) {
-	t.Run("memory", func(t *testing.T) { race(t, ephemeral.NewMemory()) })
+	t.Run("memory", func(t *testing.T) { spentOnce(t, ephemeral.NewMemory()) })
 	t.Run("redis", func(t *testing.T) {
 		redis, err := ephemeral.OpenRedis(t.Context(), ephemeral.RedisConfig{URL: testbed.Redis(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { redis.Close() })
-		race(t, redis)
+		spentOnce(t, redis)
 	})
-	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) { race(t, s.Values()) })
+	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) { spentOnce(t, s.Values()) })
 }
 
-func race(t *testing.T, values ephemeral.Values) {
+func spentOnce(t *testing.T, values ephemeral.Values) {
 	p, h := dpop.New(values, sealing()), newHolder(t)
 	nonce, err := p.Nonce(call(), "t")
 	if err != nil {
@@ -169,31 +168,18 @@ func race(t *testing.T, values ephemeral.Values) {
 		"one proof": func() string { return same },
 		"one nonce": func() string { return h.proof(t, map[string]any{"nonce": nonce}) },
 	} {
-		proofs := make([]string, 64)
+		proofs := make([]string, race.Callers)
 		for i := range proofs {
 			proofs[i] = proof()
 		}
-		var passed atomic.Int64
-		var all sync.WaitGroup
-		start := make(chan struct{})
-		for _, proof := range proofs {
-			all.Go(func() {
-				<-start
-				_, err := p.Check(context.Background(), call(), request(proof))
-				switch fault.ReasonOf(err) {
-				case fault.ReasonOAuthProof, fault.ReasonOAuthNonce:
-				default:
-					if err != nil {
-						t.Errorf("%s: %v", name, err)
-						return
-					}
-					passed.Add(1)
-				}
-			})
-		}
-		close(start)
-		all.Wait()
-		if n := passed.Load(); n != 1 {
+		n := race.Winners(t, func(i int) (bool, error) {
+			_, err := p.Check(context.Background(), call(), request(proofs[i]))
+			if r := fault.ReasonOf(err); r == fault.ReasonOAuthProof || r == fault.ReasonOAuthNonce {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if n != 1 {
 			t.Errorf("%s passed %d times", name, n)
 		}
 	}

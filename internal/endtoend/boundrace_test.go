@@ -1,12 +1,14 @@
 package endtoend
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
@@ -63,27 +65,19 @@ func (b *bond) onePasses(what string, d *door, refusal string, nodes []*server.S
 		calls[i] = v
 	}
 	var mu sync.Mutex
-	var all sync.WaitGroup
-	start, heard := make(chan struct{}), map[string]int{}
-	for _, v := range calls {
-		all.Go(func() {
-			<-start
-			r, err := v.Do(b.t.Context(), d.method, d.path, d.body)
-			said := "failed"
-			if err == nil && r.Status == d.status {
-				said = "passed"
-			} else if err == nil {
-				if said = r.Text("reason"); said == "" {
-					said = r.Text("error")
-				}
-			}
-			mu.Lock()
-			heard[said]++
-			mu.Unlock()
-		})
-	}
-	close(start)
-	all.Wait()
+	heard := map[string]int{}
+	race.Together(len(calls), func(i int) {
+		r, err := calls[i].Do(b.t.Context(), d.method, d.path, d.body)
+		said := "failed"
+		if err == nil && r.Status == d.status {
+			said = "passed"
+		} else if err == nil {
+			said = cmp.Or(r.Text("reason"), r.Text("error"))
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		heard[said]++
+	})
 	if heard["passed"] != 1 || heard[refusal] != proofCallers-1 {
 		b.t.Errorf("%s: %v, want one passed and the others %s", what, heard, refusal)
 	}

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral/ephemeraltest"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
 func openRedis(t *testing.T, url string) *ephemeral.Redis {
@@ -58,40 +57,17 @@ func TestTwoNodesOnRedis(t *testing.T) {
 		if err := a.Put(ctx, key, []byte("v"), noon, time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		spent := winners(t, func(i int) (bool, error) {
+		spent := race.Winners(t, func(i int) (bool, error) {
 			got, err := nodes[i%2].Spend(ctx, key, noon)
 			return got != nil, err
 		})
-		leased := winners(t, func(i int) (bool, error) {
+		leased := race.Winners(t, func(i int) (bool, error) {
 			return nodes[i%2].Lease(ctx, "lease of "+key, "caller "+strconv.Itoa(i), noon, time.Minute)
 		})
 		if spent != 1 || leased != 1 {
 			t.Fatalf("%d spent one value, %d hold one lease", spent, leased)
 		}
 	}
-}
-
-// winners runs f 64 times at once and counts how often it said yes.
-func winners(t *testing.T, f func(i int) (bool, error)) int64 {
-	t.Helper()
-	var yes atomic.Int64
-	var all sync.WaitGroup
-	start := make(chan struct{})
-	for i := range 64 {
-		all.Go(func() {
-			<-start
-			won, err := f(i)
-			if err != nil {
-				t.Errorf("caller %d: %v", i, err)
-			}
-			if won {
-				yes.Add(1)
-			}
-		})
-	}
-	close(start)
-	all.Wait()
-	return yes.Load()
 }
 
 func eventually(t *testing.T, what string, is func() bool) {

@@ -198,7 +198,7 @@ func TestHandoffStepsAreTakenOnce(t *testing.T) {
 		live := w.signedIn(t, "ada@example.com")
 		code := w.code(t, live)
 		claims := make([]login.Claim, parallel)
-		wantOneOf(t, "claim", race(func(n int) (err error) {
+		wantOneOf(t, "claim", raced(func(n int) (err error) {
 			claims[n], err = w.claim(w.shut, code.Code)
 			return err
 		}))
@@ -208,8 +208,8 @@ func TestHandoffStepsAreTakenOnce(t *testing.T) {
 				phone = c
 			}
 		}
-		wantOneOf(t, "confirmation", race(func(int) error { return w.confirm(live, code.ID, phone.Number) }))
-		wantOneOf(t, "redemption", race(func(int) error {
+		wantOneOf(t, "confirmation", raced(func(int) error { return w.confirm(live, code.ID, phone.Number) }))
+		wantOneOf(t, "redemption", raced(func(int) error {
 			_, err := w.redeem(phone.ID, phone.Secret)
 			return err
 		}))
@@ -217,14 +217,14 @@ func TestHandoffStepsAreTakenOnce(t *testing.T) {
 		code = w.code(t, live)
 		phone, err := w.claim(w.shut, code.Code)
 		must(t, err)
-		got := race(func(n int) error { return w.confirm(live, code.ID, fmt.Sprintf("%02d", n)) }) // 64 of 100 numbers at once
+		got := raced(func(n int) error { return w.confirm(live, code.ID, fmt.Sprintf("%02d", n)) }) // 64 of 100 numbers at once
 		if got[""]+got[fault.ReasonWrongNumber] != 1 || got[fault.ReasonGone] != parallel-1 {
 			t.Errorf("64 numbers at once: %v, want exactly one judged", got)
 		}
 
 		w.shut.Settings.HandoffNoConfirm = true
 		code = w.code(t, live)
-		wantOneOf(t, "claim without confirmation", race(func(int) error {
+		wantOneOf(t, "claim without confirmation", raced(func(int) error {
 			_, err := w.claim(w.shut, code.Code)
 			return err
 		}))

@@ -58,7 +58,7 @@ func TestProfile(t *testing.T) {
 func TestParallelProfileChanges(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		id := w.member(t, "ada@example.com")
-		got := race(func(n int) error {
+		got := raced(func(n int) error {
 			name := strings.Repeat("x", n+1)
 			_, _, err := w.svc.Update(context.Background(), w.call(""), w.live(id, "ada@example.com"), login.MeChange{Name: &name})
 			return err

@@ -11,27 +11,21 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
-const parallel = 64
+const parallel = race.Callers
 
-// race runs f many times at once and counts the outcomes by reason.
-func race(f func(n int) error) map[fault.Reason]int {
-	var wg sync.WaitGroup
+// raced runs f many times at once and counts the outcomes by reason.
+func raced(f func(n int) error) map[fault.Reason]int {
 	var mu sync.Mutex
 	count := map[fault.Reason]int{}
-	start := make(chan struct{})
-	for n := range parallel {
-		wg.Go(func() {
-			<-start
-			r := fault.ReasonOf(f(n))
-			mu.Lock()
-			defer mu.Unlock()
-			count[r]++
-		})
-	}
-	close(start)
-	wg.Wait()
+	race.Together(parallel, func(n int) {
+		r := fault.ReasonOf(f(n))
+		mu.Lock()
+		defer mu.Unlock()
+		count[r]++
+	})
 	return count
 }
 
@@ -46,7 +40,7 @@ func TestOneTimeTokensAreSpentOnce(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		must(t, w.register(w.call("b1"), "ada@example.com", goodPassword))
 		signup := w.token(t, "ada@example.com")
-		wantOneOf(t, "proof of a sign-up", race(func(n int) error {
+		wantOneOf(t, "proof of a sign-up", raced(func(n int) error {
 			if n%2 == 0 {
 				_, err := w.verify(w.call("b1"), signup, "", "")
 				return err
@@ -56,14 +50,14 @@ func TestOneTimeTokensAreSpentOnce(t *testing.T) {
 		}))
 		must(t, w.forgot(w.call(""), "ada@example.com"))
 		reset := w.token(t, "ada@example.com")
-		wantOneOf(t, "reset", race(func(n int) error {
+		wantOneOf(t, "reset", raced(func(n int) error {
 			_, err := w.reset(w.call(""), reset, fmt.Sprintf("new password of %d", n))
 			return err
 		}))
 		must(t, w.register(w.call("b2"), "bob@example.com", goodPassword))
 		must(t, w.forgot(w.call(""), "bob@example.com"))
 		reset = w.token(t, "bob@example.com")
-		wantOneOf(t, "reset that makes the user", race(func(n int) error {
+		wantOneOf(t, "reset that makes the user", raced(func(n int) error {
 			_, err := w.reset(w.call(""), reset, fmt.Sprintf("new password of %d", n))
 			return err
 		}))
@@ -71,7 +65,7 @@ func TestOneTimeTokensAreSpentOnce(t *testing.T) {
 		_, _, err := w.svc.Update(context.Background(), w.call("b1"), w.live(id, "ada@example.com"), login.MeChange{Email: &to})
 		must(t, err)
 		change := w.token(t, to)
-		wantOneOf(t, "change of address", race(func(int) error {
+		wantOneOf(t, "change of address", raced(func(int) error {
 			_, err := w.verify(w.call("b1"), change, "", "")
 			return err
 		}))
@@ -87,7 +81,7 @@ func TestOneAccountOfManyAttempts(t *testing.T) {
 			must(t, w.register(w.call(fmt.Sprint("b", n)), "ada@example.com", goodPassword))
 			tokens[n] = w.token(t, "ada@example.com")
 		}
-		wantOneOf(t, "proof of sixteen attempts", race(func(n int) error {
+		wantOneOf(t, "proof of sixteen attempts", raced(func(n int) error {
 			n %= len(tokens)
 			_, err := w.verify(w.call(fmt.Sprint("b", n)), tokens[n], "", "")
 			return err
@@ -98,7 +92,7 @@ func TestOneAccountOfManyAttempts(t *testing.T) {
 // guesses lets parallel wrong guesses loose and wants exactly pass of them judged.
 func guesses(t *testing.T, what string, pass int, f func(n int) error) {
 	t.Helper()
-	got := race(f)
+	got := raced(f)
 	if got[fault.ReasonInvalidCredentials] != pass || got[fault.ReasonLimited] != parallel-pass {
 		t.Errorf("%s: %v, want exactly %d judged and %d limited", what, got, pass, parallel-pass)
 	}
@@ -144,7 +138,7 @@ func TestLimitsAreExact(t *testing.T) {
 
 func TestMailLimitsAreExact(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		got := race(func(n int) error {
+		got := raced(func(n int) error {
 			switch n % 3 {
 			case 0:
 				return w.register(w.call(""), "ada@example.com", goodPassword)
@@ -157,7 +151,7 @@ func TestMailLimitsAreExact(t *testing.T) {
 			t.Errorf("mails to one address: %v, want 5", got)
 		}
 		one := netip.MustParseAddr("203.0.113.7")
-		got = race(func(n int) error { return w.forgot(w.from(one, ""), fmt.Sprintf("nobody%d@example.com", n)) })
+		got = raced(func(n int) error { return w.forgot(w.from(one, ""), fmt.Sprintf("nobody%d@example.com", n)) })
 		if got[""] != 5 || got[fault.ReasonLimited] != parallel-5 {
 			t.Errorf("mails from one network: %v, want 5", got)
 		}
@@ -201,10 +195,10 @@ func TestLoopbackHasNoNetworkLimits(t *testing.T) {
 		_, err := w.login(call, w.shut, fmt.Sprintf("n%d@example.com", n), "a wrong password")
 		return err
 	}
-	if got := race(func(n int) error { return local(true, n) }); got[fault.ReasonInvalidCredentials] != parallel {
+	if got := raced(func(n int) error { return local(true, n) }); got[fault.ReasonInvalidCredentials] != parallel {
 		t.Errorf("development on loopback: %v", got)
 	}
-	if got := race(func(n int) error { return local(false, n) }); got[fault.ReasonInvalidCredentials] != 10 {
+	if got := raced(func(n int) error { return local(false, n) }); got[fault.ReasonInvalidCredentials] != 10 {
 		t.Errorf("loopback in production: %v", got)
 	}
 	guesses(t, "one account on loopback", 5, func(int) error { return local(true, 1000) })
@@ -224,7 +218,7 @@ func TestProofAgainstReset(t *testing.T) {
 		signup := w.token(t, "ada@example.com")
 		must(t, w.forgot(w.call("b1"), "ada@example.com"))
 		reset := w.token(t, "ada@example.com")
-		wantOneOf(t, "proof against reset", race(func(n int) error {
+		wantOneOf(t, "proof against reset", raced(func(n int) error {
 			if n%2 == 0 {
 				_, err := w.verify(w.call("b1"), signup, "", "")
 				return err

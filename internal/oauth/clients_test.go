@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
 const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -141,7 +142,7 @@ func TestAssertionRace(t *testing.T) {
 	eachBack(t, func(t *testing.T, b *back) {
 		b.remake(func(c *oauth.Config) { c.Back.Values = b.store.Values() })
 		cred := b.keyed("one")(func(*assertion) {})
-		won := racing(t, func(int) (bool, error) {
+		won := race.Winners(t, func(int) (bool, error) {
 			_, _, err := b.auth(cred)
 			if fault.ReasonOf(err) == fault.ReasonOAuthClient {
 				return false, nil

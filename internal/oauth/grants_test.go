@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/token/kind"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
@@ -197,7 +198,7 @@ func TestCodeRace(t *testing.T) {
 	eachBack(t, func(t *testing.T, b *back) {
 		form := b.code("all", "openid", "offline_access")
 		answers := make([]oauth.TokenAnswer, 64)
-		won := racing(t, func(i int) (bool, error) {
+		won := race.Winners(t, func(i int) (bool, error) {
 			out, err := b.ask("all", form)
 			if fault.ReasonOf(err) == fault.ReasonOAuthGrant {
 				return false, nil
@@ -397,7 +398,7 @@ func TestDeviceGrant(t *testing.T) {
 		refusedFor(t, b.s.AllowDevice(t.Context(), b.api(), b.tenant, d, live, []string{"orders"}), fault.ReasonOAuthScope)
 		b.ok(b.s.AllowDevice(t.Context(), b.api(), b.tenant, d, live, d.Scope))
 		refusedFor(t, b.s.RefuseDevice(t.Context(), b.api(), b.tenant, d, live), fault.ReasonGone)
-		won := racing(t, func(int) (bool, error) {
+		won := race.Winners(t, func(int) (bool, error) {
 			out, err := b.ask("spa", form)
 			if fault.ReasonOf(err) == fault.ReasonOAuthGrant {
 				return false, nil

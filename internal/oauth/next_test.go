@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sso"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 )
 
@@ -328,7 +329,7 @@ func TestOneAnswer(t *testing.T) {
 		_, live := w.signOn("b", w.ada, secret.Text{})
 		r := w.begin("b", good())
 		codes := make([]string, 64)
-		won := racing(t, func(i int) (bool, error) {
+		won := race.Winners(t, func(i int) (bool, error) {
 			step, err := w.s.Next(t.Context(), w.call("b"), w.tenant, r.ID, live)
 			if fault.ReasonOf(err) == fault.ReasonOAuthUnanswerable {
 				return false, nil
@@ -342,7 +343,7 @@ func TestOneAnswer(t *testing.T) {
 			t.Fatalf("%d answers", won)
 		}
 		i := slices.IndexFunc(codes, func(c string) bool { return c != "" })
-		opened := racing(t, func(int) (bool, error) {
+		opened := race.Winners(t, func(int) (bool, error) {
 			f := session.Family{
 				TenantID: w.tenant.ID, ID: secret.NewID(noon), ClientID: "app", Subject: w.ada.ID, UserID: w.ada.ID, Epoch: w.ada.Epoch, SSOID: live.Session.ID,
 				Head: session.Hash(secret.Bytes(32)), CreatedAt: noon, IdleExpiry: noon.Add(time.Hour), AbsoluteExpiry: noon.Add(time.Hour), Version: 1,
@@ -380,7 +381,7 @@ func TestPushed(t *testing.T) {
 		}
 		uri := push()
 		requests := make([]oauth.Request, 64)
-		won := racing(t, func(i int) (bool, error) {
+		won := race.Winners(t, func(i int) (bool, error) {
 			r, err := w.s.Begin(t.Context(), w.call(browserOf(i)), w.tenant, oauth.Params{ClientID: "par", RequestURI: uri, State: "changed"})
 			requests[i] = r
 			if fault.ReasonOf(err) == fault.ReasonOAuthRequestURI {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,29 +210,6 @@ func refusedFor(t testing.TB, err error, reason fault.Reason) {
 func isRedirect(err error) (*oauth.RedirectError, bool) {
 	var back *oauth.RedirectError
 	return back, errors.As(err, &back)
-}
-
-// racing runs f in 64 goroutines released at once and counts who won.
-func racing(t testing.TB, f func(i int) (bool, error)) int {
-	t.Helper()
-	var won atomic.Int64
-	var all sync.WaitGroup
-	start := make(chan struct{})
-	for i := range 64 {
-		all.Go(func() {
-			<-start
-			ok, err := f(i)
-			if err != nil {
-				t.Errorf("%d: %v", i, err)
-			}
-			if ok {
-				won.Add(1)
-			}
-		})
-	}
-	close(start)
-	all.Wait()
-	return int(won.Load())
 }
 
 func browserOf(i int) string { return fmt.Sprintf("browser %d", i) }

@@ -1,8 +1,6 @@
 package sqlstore_test
 
 import (
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,29 +15,20 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sqlstore"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 )
 
-// race calls fn 64 times at once and gives how many succeeded; the others must have failed with reason.
-func race(t *testing.T, reason fault.Reason, fn func(i int) error) int {
+// raced calls fn 64 times at once and gives how many succeeded; the others must have failed with reason.
+func raced(t *testing.T, reason fault.Reason, fn func(i int) error) int {
 	t.Helper()
-	var won atomic.Int64
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range 64 {
-		wg.Go(func() {
-			<-start
-			switch err := fn(i); {
-			case err == nil:
-				won.Add(1)
-			case fault.ReasonOf(err) != reason:
-				t.Errorf("caller %d: %v", i, err)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	return int(won.Load())
+	return race.Winners(t, func(i int) (bool, error) {
+		err := fn(i)
+		if err != nil && fault.ReasonOf(err) == reason {
+			return false, nil
+		}
+		return err == nil, err
+	})
 }
 
 func TestOneOf64ProvesAnAttempt(t *testing.T) {
@@ -52,7 +41,7 @@ func TestOneOf64ProvesAnAttempt(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		won := race(t, fault.ReasonGone, func(i int) error {
+		won := raced(t, fault.ReasonGone, func(i int) error {
 			mine := []login.Attempt{a, other}[i%2]
 			id := secret.NewID(t0)
 			return s.Logins().Prove(t.Context(), login.Proof{Attempt: mine, UserID: id, Password: credential.Password{ID: id, PHC: "x"}, At: t0}, event("proved"))
@@ -107,7 +96,7 @@ func TestOneOf64SpendsATicket(t *testing.T) {
 			if diff := cmp.Diff(c.ticket, read); diff != "" {
 				t.Error(diff)
 			}
-			if won := race(t, fault.ReasonGone, func(int) error { return spend[c.spend](read) }); won != 1 {
+			if won := raced(t, fault.ReasonGone, func(int) error { return spend[c.spend](read) }); won != 1 {
 				t.Errorf("%s of %s: spent %d times", c.spend, c.ticket.Email, won)
 			}
 		}
@@ -136,7 +125,7 @@ func TestOneOf64SpendsAValue(t *testing.T) {
 		if err := v.Put(t.Context(), "k", []byte("v"), t0, time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		won := race(t, fault.ReasonGone, func(int) error {
+		won := raced(t, fault.ReasonGone, func(int) error {
 			got, err := v.Spend(t.Context(), "k", t0)
 			if err == nil && got == nil {
 				err = fault.New(fault.Gone, fault.ReasonGone, "")
@@ -153,7 +142,7 @@ func TestLimitIsExactFor64AtOnce(t *testing.T) {
 	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
 		wide := ephemeral.Charge{Name: "wide", Key: "w", Limit: ephemeral.Limit{N: 1000, Window: time.Hour}}
 		narrow := ephemeral.Charge{Name: "narrow", Key: "n", Limit: ephemeral.Limit{N: 5, Window: time.Minute}}
-		won := race(t, fault.ReasonLimited, func(i int) error {
+		won := raced(t, fault.ReasonLimited, func(i int) error {
 			charges := []ephemeral.Charge{wide, narrow}
 			if i%2 == 0 {
 				charges[0], charges[1] = narrow, wide
@@ -183,7 +172,7 @@ func TestLimitIsExactFor64AtOnce(t *testing.T) {
 func TestRevocationsAreNumberedWithoutGaps(t *testing.T) {
 	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) {
 		rec := audit.Record{Revocations: []audit.Revocation{{TenantID: tenantID, Kind: "token", At: t0}, {TenantID: tenantID, Kind: "key", At: t0}}}
-		if won := race(t, "", func(int) error { return s.Sessions().Record(t.Context(), rec) }); won != 64 {
+		if won := raced(t, "", func(int) error { return s.Sessions().Record(t.Context(), rec) }); won != 64 {
 			t.Fatalf("%d written", won)
 		}
 		feed, err := s.Events().Revocations(t.Context(), tenantID, 0, 1000)

@@ -5,8 +5,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sso"
 	"github.com/gatehouse-auth/gatehouse/internal/tenant"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 	"github.com/gatehouse-auth/gatehouse/internal/token"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 )
@@ -77,7 +76,7 @@ type Numbered struct {
 }
 
 // callers is how many race for what only one may have.
-const callers = 64
+const callers = race.Callers
 
 // noon is far from the machine's clock, with microseconds: an engine that asks its own clock or rounds fails.
 var noon = time.Date(2035, 6, 1, 12, 0, 0, 123457000, time.UTC)
@@ -150,27 +149,10 @@ func (s *scene) same(what string, got, want any, opts ...cmp.Option) {
 	}
 }
 
-// together runs f in 64 goroutines released at once and counts how many said yes. Errors fail the test.
+// together counts how many of many at once said yes. Errors fail the test.
 func (s *scene) together(f func(i int) (bool, error)) int {
 	s.Helper()
-	var yes atomic.Int64
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range callers {
-		wg.Go(func() {
-			<-start
-			won, err := f(i)
-			if err != nil {
-				s.Errorf("caller %d: %v", i, err)
-			}
-			if won {
-				yes.Add(1)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	return int(yes.Load())
+	return race.Winners(s, f)
 }
 
 // onlyOne runs f in 64 goroutines: exactly one may succeed, all others must be refused with the given kind.

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
 func charge(name, key string, n int, window time.Duration) ephemeral.Charge {
@@ -145,7 +146,7 @@ func exactInParallel(t *testing.T, l ephemeral.Limiter) {
 		c := charge(fmt.Sprint("n", n), "k", n, time.Minute)
 		for round := range 3 {
 			at := noon.Add(time.Duration(round) * time.Minute)
-			passed := parallel(t, func(int) (bool, error) {
+			passed := race.Winners(t, func(int) (bool, error) {
 				v, err := l.Take(context.Background(), []ephemeral.Charge{c}, at)
 				return err == nil && v.Refused == "", err
 			})
@@ -160,7 +161,7 @@ func exactInParallel(t *testing.T, l ephemeral.Limiter) {
 // leaves half a Take behind loses units of the wide limit.
 func allOrNothingInParallel(t *testing.T, l ephemeral.Limiter) {
 	tight, wide := charge("tight", "k", 7, time.Minute), charge("wide", "k", 20, time.Minute)
-	passed := parallel(t, func(i int) (bool, error) {
+	passed := race.Winners(t, func(i int) (bool, error) {
 		charges := []ephemeral.Charge{tight, wide}
 		if i%2 == 1 {
 			charges = []ephemeral.Charge{wide, tight}
@@ -171,7 +172,7 @@ func allOrNothingInParallel(t *testing.T, l ephemeral.Limiter) {
 	if passed != 7 {
 		t.Fatalf("%d passed a limit of 7", passed)
 	}
-	left := parallel(t, func(int) (bool, error) {
+	left := race.Winners(t, func(int) (bool, error) {
 		v, err := l.Take(context.Background(), []ephemeral.Charge{wide}, noon)
 		return err == nil && v.Refused == "", err
 	})
@@ -184,7 +185,7 @@ func allOrNothingInParallel(t *testing.T, l ephemeral.Limiter) {
 func giveBackInParallel(t *testing.T, l ephemeral.Limiter) {
 	a, b := charge("a", "k", 40, time.Hour), charge("b", "k", 50, time.Hour)
 	var back atomic.Int64
-	passed := parallel(t, func(i int) (bool, error) {
+	passed := race.Winners(t, func(i int) (bool, error) {
 		charges := []ephemeral.Charge{a, b}
 		if i%2 == 1 {
 			charges = []ephemeral.Charge{b, a}
@@ -200,7 +201,7 @@ func giveBackInParallel(t *testing.T, l ephemeral.Limiter) {
 		return true, err
 	})
 	spent := passed - int(back.Load())
-	left := parallel(t, func(int) (bool, error) {
+	left := race.Winners(t, func(int) (bool, error) {
 		v, err := l.Take(context.Background(), []ephemeral.Charge{a}, noon)
 		return err == nil && v.Refused == "", err
 	})

@@ -6,16 +6,15 @@ import (
 	"bytes"
 	"context"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
 // callers is how many race for everything that only one may have.
-const callers = 64
+const callers = race.Callers
 
 // Open gives an empty backend.
 type Open func(t *testing.T) (ephemeral.Values, ephemeral.Limiter)
@@ -52,29 +51,6 @@ func Run(t *testing.T, open Open) {
 			c.test(t, l)
 		})
 	}
-}
-
-// parallel runs f in 64 goroutines released at once and counts how many said yes.
-func parallel(t *testing.T, f func(i int) (bool, error)) int {
-	t.Helper()
-	var yes atomic.Int64
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range callers {
-		wg.Go(func() {
-			<-start
-			won, err := f(i)
-			if err != nil {
-				t.Errorf("caller %d: %v", i, err)
-			}
-			if won {
-				yes.Add(1)
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	return int(yes.Load())
 }
 
 func put(t *testing.T, v ephemeral.Values, key, data string, at time.Time, life time.Duration) {
@@ -176,7 +152,7 @@ func swap(t *testing.T, v ephemeral.Values) {
 
 func oneSwapWins(t *testing.T, v ephemeral.Values) {
 	put(t, v, "k", "start", noon, time.Minute)
-	won := parallel(t, func(i int) (bool, error) {
+	won := race.Winners(t, func(i int) (bool, error) {
 		return v.Swap(context.Background(), "k", []byte("start"), []byte("by "+strconv.Itoa(i)), noon)
 	})
 	if won != 1 {
@@ -200,7 +176,7 @@ func oneSpendWins(t *testing.T, v ephemeral.Values) {
 	for round := range 5 {
 		key := "k" + strconv.Itoa(round)
 		put(t, v, key, "v", noon, time.Minute)
-		won := parallel(t, func(int) (bool, error) {
+		won := race.Winners(t, func(int) (bool, error) {
 			got, err := v.Spend(context.Background(), key, noon)
 			return got != nil, err
 		})
@@ -232,7 +208,7 @@ func lease(t *testing.T, v ephemeral.Values) {
 func oneLeaseWins(t *testing.T, v ephemeral.Values) {
 	for round := range 5 { // the second round and on take over an expired lease
 		at := noon.Add(time.Duration(round) * time.Minute)
-		won := parallel(t, func(i int) (bool, error) {
+		won := race.Winners(t, func(i int) (bool, error) {
 			return v.Lease(context.Background(), "work", "node "+strconv.Itoa(i), at, time.Minute)
 		})
 		if won != 1 {

@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 	"github.com/gatehouse-auth/gatehouse/internal/user"
 )
 
@@ -153,16 +154,7 @@ type answer struct {
 // together runs n callers released at one moment and gives their answers.
 func together(n int, do func(i int) (session.Tokens, error)) []answer {
 	out := make([]answer, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range out {
-		wg.Go(func() {
-			<-start
-			out[i].Tokens, out[i].err = do(i)
-		})
-	}
-	close(start)
-	wg.Wait()
+	race.Together(n, func(i int) { out[i].Tokens, out[i].err = do(i) })
 	return out
 }
 

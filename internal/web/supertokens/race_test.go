@@ -3,37 +3,28 @@ package supertokens_test
 import (
 	"sync"
 	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/testbed/race"
 )
 
-const callers = 64
-
-// all runs do for each of many at once.
-func all(do func(i int)) {
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range callers {
-		wg.Go(func() { <-start; do(i) })
-	}
-	close(start)
-	wg.Wait()
-}
+const callers = race.Callers
 
 // raceOneParent: many refreshes of one token give one child; when that was used the parent is stolen, and of many who show it one ends it.
 func raceOneParent(t *testing.T, w *world) {
 	s := w.open(t, "race")
 	got := make([]object, callers)
-	all(func(i int) { got[i] = w.refresh(t, s.refresh) })
+	race.Together(callers, func(i int) { got[i] = w.refresh(t, s.refresh) })
 	child := sessionOf(t, status(t, got[0], "OK"))
 	for _, r := range got {
 		if o := sessionOf(t, status(t, r, "OK")); o.refresh != child.refresh || o.handle != s.handle {
 			t.Fatal("two children of one parent")
 		}
 	}
-	all(func(i int) { got[i] = w.verify(t, sessionOf(t, got[i]).access, false) })
+	race.Together(callers, func(i int) { got[i] = w.verify(t, sessionOf(t, got[i]).access, false) })
 	for _, r := range got {
 		text(t, status(t, r, "OK"), "accessToken", "token")
 	}
-	all(func(i int) { got[i] = w.refresh(t, s.refresh) })
+	race.Together(callers, func(i int) { got[i] = w.refresh(t, s.refresh) })
 	thefts := 0
 	for _, r := range got {
 		if r["status"] == "TOKEN_THEFT_DETECTED" {
@@ -53,7 +44,7 @@ func raceVerifyRefresh(t *testing.T, w *world) {
 	s := w.open(t, "race verify")
 	child := sessionOf(t, w.refresh(t, s.refresh))
 	got := make([]object, callers)
-	all(func(i int) {
+	race.Together(callers, func(i int) {
 		if i%2 == 0 {
 			got[i] = w.verify(t, child.access, true)
 		} else {
@@ -84,7 +75,7 @@ func raceRefreshRemove(t *testing.T, w *world) {
 	got := make([]object, callers)
 	ended := 0
 	var mu sync.Mutex
-	all(func(i int) {
+	race.Together(callers, func(i int) {
 		if i%8 == 0 {
 			n := len(listed(t, w.asked(t, "POST", "/recipe/session/remove", object{"sessionHandles": []string{s.handle}}), "sessionHandlesRevoked"))
 			mu.Lock()

@@ -95,6 +95,20 @@ func TestNoPageOfOursLeadsAway(t *testing.T) {
 			}
 		}
 	}
+	for _, trick := range tricks {
+		q := url.Values{}
+		for _, name := range names {
+			if name != "i" && name != "request_uri" { // these begin nothing but an error
+				q.Set(name, trick)
+			}
+		}
+		for _, q := range []url.Values{q, values("to", trick), values("to", trick, "user_code", trick)} {
+			a, err := r.s.Visitor().Post(t.Context(), "/ui/login?"+q.Encode(), values("email", r.p.Email, "password", r.p.Password))
+			leadsHome(t, "a login", must(t, "login with "+trick, a, err, 303))
+			a, err = browser.Thief().Post(t.Context(), "/ui/account?"+q.Encode(), values("name", "Ada"))
+			leadsHome(t, "a saved profile", must(t, "profile with "+trick, a, err, 303))
+		}
+	}
 	for _, path := range []string{"//attacker.example", "//attacker.example/..", "/t//attacker.example/", "/t/main//attacker.example", `/\attacker.example`, "/.//attacker.example/",
 		"/ui/..//attacker.example/", "/%2f%2fattacker.example", "/ui//attacker.example", "http://attacker.example/ui/login", "/oauth2/authorize/..//attacker.example"} {
 		rawPath(t, r.s, path)

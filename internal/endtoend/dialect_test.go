@@ -57,7 +57,8 @@ func openByCode(ctx context.Context, t *testing.T, s *server.Server, p *drill.Pe
 	t.Helper()
 	to, err := p.SignOn(ctx, s.Visitor(), map[string]string{"prompt": "", "scope": "openid email profile offline_access"})
 	do(t, err)
-	r, err := tokenOf(ctx, s, values("grant_type", "authorization_code", "code", to.Query().Get("code"), "redirect_uri", "http://localhost/callback", "code_verifier", verifier))
+	r, err := tokenOf(ctx, s, values("grant_type", "authorization_code", "code", to.Query().Get("code"), "redirect_uri", "http://localhost/callback",
+		"code_verifier", verifier))
 	must(t, "the exchange of a code", r, err, 200)
 	return r.Text("access_token"), r.Text("refresh_token")
 }

@@ -56,7 +56,8 @@ func TestNoAnswerCanBeFramedOrLeaks(t *testing.T) {
 		a, err := browser.Thief().Get(t.Context(), "/oauth2/authorize?"+form.Encode())
 		look(name, a, err)
 	}
-	for _, path := range []string{"/", "/nowhere", "/ui", "/ui/nowhere", "/oauth2", "/oauth2/nowhere", "/t/nobody/ui/login", "/email/verify/x", "/password/reset/x", "/ui/done/logout", "/ui/done/nothing"} {
+	for _, path := range []string{"/", "/nowhere", "/ui", "/ui/nowhere", "/oauth2", "/oauth2/nowhere", "/t/nobody/ui/login", "/email/verify/x",
+		"/password/reset/x", "/ui/done/logout", "/ui/done/nothing"} {
 		a, err := r.s.Visitor().With("Accept", "text/html").Get(t.Context(), path)
 		look(path, a, err)
 	}
@@ -76,7 +77,8 @@ func TestNoPageOfOursLeadsAway(t *testing.T) {
 	r := newRealm(t, server.Options{})
 	browser := r.signedOn()
 	const evil = "https://attacker.example/"
-	tricks := []string{evil, "//attacker.example/", `/\attacker.example`, `\\attacker.example`, "///attacker.example", "https:attacker.example", "javascript:alert(1)", "/%2f/attacker.example"}
+	tricks := []string{evil, "//attacker.example/", `/\attacker.example`, `\\attacker.example`, "///attacker.example", "https:attacker.example",
+		"javascript:alert(1)", "/%2f/attacker.example"}
 	names := strings.Fields(`next return returnTo return_to return_url redirect redirect_to redirect_uri redirect_url url uri target dest destination continue
 		goto go back to i done other RelayState client_id post_logout_redirect_uri request_uri user_code forward path callback service state`)
 	for _, d := range r.entries() {
@@ -95,7 +97,22 @@ func TestNoPageOfOursLeadsAway(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"//attacker.example", "//attacker.example/..", "/t//attacker.example/", "/t/main//attacker.example", `/\attacker.example`, "/.//attacker.example/",
+	for _, trick := range tricks {
+		q := url.Values{}
+		for _, name := range names {
+			if name != "i" && name != "request_uri" { // these begin nothing but an error
+				q.Set(name, trick)
+			}
+		}
+		for _, q := range []url.Values{q, values("to", trick), values("to", trick, "user_code", trick)} {
+			a, err := r.s.Visitor().Post(t.Context(), "/ui/login?"+q.Encode(), values("email", r.p.Email, "password", r.p.Password))
+			leadsHome(t, "a login", must(t, "login with "+trick, a, err, 303))
+			a, err = browser.Thief().Post(t.Context(), "/ui/account?"+q.Encode(), values("name", "Ada"))
+			leadsHome(t, "a saved profile", must(t, "profile with "+trick, a, err, 303))
+		}
+	}
+	for _, path := range []string{"//attacker.example", "//attacker.example/..", "/t//attacker.example/", "/t/main//attacker.example", `/\attacker.example`,
+		"/.//attacker.example/",
 		"/ui/..//attacker.example/", "/%2f%2fattacker.example", "/ui//attacker.example", "http://attacker.example/ui/login", "/oauth2/authorize/..//attacker.example"} {
 		rawPath(t, r.s, path)
 	}

@@ -37,7 +37,8 @@ type document struct {
 // TestMetadataIsTrue derives the document from what the built server does, for each way to configure it: what works is listed, what is listed
 // works, and everything else is refused.
 func TestMetadataIsTrue(t *testing.T) {
-	off := strings.NewReplacer(", registration: true", "", "{scopes: {plants: water your plants}", "{scopes: {books: read your books}", "[plants]", "[books]").Replace(realmConfig)
+	off := strings.NewReplacer(", registration: true", "", "{scopes: {plants: water your plants}", "{scopes: {books: read your books}", "[plants]", "[books]").
+		Replace(realmConfig)
 	for name, config := range map[string]string{"registration on": realmConfig, "registration off, another scope": off} {
 		t.Run(name, func(t *testing.T) {
 			r := newRealm(t, server.Options{Config: config})

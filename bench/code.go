@@ -79,13 +79,9 @@ func (p *pair) authorize(client, mail string) (string, error) {
 		"nonce": {"n"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
 	}.Encode(), url.Values(nil)
 	for range 6 {
-		r, err := visit(&browser, at, form, cookies)
+		to, err := visit(&browser, at, form, cookies)
 		if err != nil {
-			return "", err
-		}
-		to, err := r.Location()
-		if err != nil {
-			return "", fmt.Errorf("signing on: %s answered %s", at, r.Status)
+			return "", fmt.Errorf("signing on at %s: %w", at, err)
 		}
 		if code := to.Query().Get("code"); code != "" {
 			return code, nil
@@ -98,8 +94,9 @@ func (p *pair) authorize(client, mail string) (string, error) {
 	return "", errors.New("signing on leads nowhere")
 }
 
-// visit gets a page, or posts a form to it, with the cookies so far: a jar of the library would keep secure ones from plain http.
-func visit(browser *http.Client, at string, form url.Values, cookies map[string]string) (*http.Response, error) {
+// visit gets a page, or posts a form to it, with the cookies so far, and gives where that leads: a jar of the library would keep secure
+// cookies from plain http.
+func visit(browser *http.Client, at string, form url.Values, cookies map[string]string) (*url.URL, error) {
 	method := http.MethodGet
 	if form != nil {
 		method = http.MethodPost
@@ -120,7 +117,7 @@ func visit(browser *http.Client, at string, form url.Values, cookies map[string]
 	for _, c := range r.Cookies() {
 		cookies[c.Name] = c.Value
 	}
-	return r, nil
+	return r.Location()
 }
 
 const codeColumns = `tenant_id, client_id, redirect_uri, challenge, nonce, dpop_key, user_id, epoch, sso_id, scope, resource, auth_time, amr, acr,

@@ -90,7 +90,7 @@ func (a *party) verifies() {
 		tokens := a.signsOn(client, object{"scope": "openid offline_access"})
 		next := a.call("refresh", client, digText(tokens, "refresh_token"))
 		for _, raw := range []string{digText(tokens, "id_token"), digText(next, "id_token")} {
-			signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 			do(a.t, err)
 			set := jwks(a.t.Context(), a.t, a.s)
 			keys := set.Key(signed.Signatures[0].Protected.KeyID)

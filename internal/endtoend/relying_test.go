@@ -184,7 +184,7 @@ type logoutClaims struct {
 func (o *opened) checks(t *testing.T, s *server.Server, set *jose.JSONWebKeySet, h heard) {
 	t.Helper()
 	var c logoutClaims
-	signed, err := jose.ParseSigned(h.raw, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
+	signed, err := jose.ParseSignedCompact(h.raw, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
 	do(t, err)
 	header := signed.Signatures[0].Protected
 	keys := set.Key(header.KeyID)

@@ -24,6 +24,7 @@ type work struct {
 	floor  string                // path at the floor; "" leaves the floor out
 	op     func(c *caller) error // at the product
 	goal   float64               // least ratio of processor time, floor to product; 0 is none
+	most   time.Duration         // processor time of one at the product, likewise
 
 	ready func(p *pair, c *caller) error     // after the caller has logged in, before anything is measured; may be nil
 	stock func(p *pair, all []*caller) error // before each turn of the product, not measured; may be nil
@@ -40,7 +41,7 @@ var works = []work{
 	{name: "client credentials ES256", client: "own-es", floor: "/sign-es", op: clientCredentials, goal: 0.5},
 	{name: "code exchange RS256", client: "own-rs", floor: "/code-rs", ready: signedOn, stock: stock, op: exchange},
 	{name: "code exchange ES256", client: "own-es", floor: "/code-es", ready: signedOn, stock: stock, op: exchange},
-	{name: "introspection", client: "own-rs", floor: "/me", op: introspection},
+	{name: "introspection", client: "own-rs", floor: "/me", op: introspection, most: 150 * time.Microsecond},
 	{name: "userinfo", client: "own-rs", floor: "/me", ready: scoped, op: userInfo},
 	{name: "JWKS of the issuer", client: "rs", floor: "/jwks", op: issuerJWKS},
 }

@@ -166,10 +166,10 @@ func openFloorStore(ctx context.Context, store string) (insert func(context.Cont
 		if _, err := pool.Exec(ctx, fmt.Sprintf(ddl, "BIGSERIAL")); err != nil {
 			return nil, nil, err
 		}
-		insert = func(ctx context.Context, row []byte) error {
-			_, err := pool.Exec(ctx, `INSERT INTO floor (row) VALUES ($1)`, string(row))
+		insert = grouped(func(ctx context.Context, rows []string) error {
+			_, err := pool.Exec(ctx, `INSERT INTO floor (row) SELECT unnest($1::text[])`, rows)
 			return err
-		}
+		})
 		read = func(ctx context.Context) error {
 			var row string
 			err := pool.QueryRow(ctx, `SELECT coalesce(max(row), '') FROM floor WHERE id = $1`, 1).Scan(&row)
@@ -195,17 +195,11 @@ func openFloorStore(ctx context.Context, store string) (insert func(context.Cont
 		}
 		return nil
 	}
-	insert, err = groupedInsert(ctx, db)
+	insert, err = insertSQLite(ctx, db)
 	return insert, read, err
 }
 
-type insertJob struct {
-	row  string
-	done chan error
-}
-
-// groupedInsert commits whatever waits in one transaction: the cheapest durable write there is.
-func groupedInsert(ctx context.Context, db *sql.DB) (func(context.Context, []byte) error, error) {
+func insertSQLite(ctx context.Context, db *sql.DB) (func(context.Context, []byte) error, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -214,6 +208,27 @@ func groupedInsert(ctx context.Context, db *sql.DB) (func(context.Context, []byt
 	if err != nil {
 		return nil, err
 	}
+	return grouped(func(ctx context.Context, rows []string) error {
+		if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if _, err := stmt.ExecContext(ctx, row); err != nil {
+				return err
+			}
+		}
+		_, err := conn.ExecContext(ctx, "COMMIT")
+		return err
+	}), nil
+}
+
+type insertJob struct {
+	row  string
+	done chan error
+}
+
+// grouped inserts whatever waits in one transaction: the cheapest durable write there is.
+func grouped(commit func(ctx context.Context, rows []string) error) func(context.Context, []byte) error {
 	jobs := make(chan insertJob, 1024)
 	go func() {
 		for job := range jobs {
@@ -226,30 +241,25 @@ func groupedInsert(ctx context.Context, db *sql.DB) (func(context.Context, []byt
 					more = false
 				}
 			}
-			err := commitGroup(conn, stmt, group)
-			for _, j := range group {
-				j.done <- err
-			}
+			settle(group, commit)
 		}
 	}()
 	return func(_ context.Context, row []byte) error {
 		j := insertJob{row: string(row), done: make(chan error, 1)}
 		jobs <- j
 		return <-j.done
-	}, nil
+	}
 }
 
-func commitGroup(conn *sql.Conn, stmt *sql.Stmt, group []insertJob) error {
+func settle(group []insertJob, commit func(ctx context.Context, rows []string) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
+	rows := make([]string, len(group))
+	for i, j := range group {
+		rows[i] = j.row
 	}
+	err := commit(ctx, rows)
 	for _, j := range group {
-		if _, err := stmt.ExecContext(ctx, j.row); err != nil {
-			return err
-		}
+		j.done <- err
 	}
-	_, err := conn.ExecContext(ctx, "COMMIT")
-	return err
 }

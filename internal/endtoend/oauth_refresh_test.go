@@ -76,10 +76,6 @@ func TestANewApplicationLetsPeopleIn(t *testing.T) {
 	id := must(t, "registration", made, err, 201).Text("client_id")
 	got := r.tokens(id, "openid email")
 	must(t, "userinfo", r.bearing(got.Text("access_token"), "/oauth2/userinfo"), nil, 200)
-	a, err := r.p.Post(t.Context(), "/login/password", map[string]string{"email": r.p.Email, "password": r.p.Password, "client_id": "stranger"})
-	if must(t, "the login API of a client of one's own", a, err, 403).Text("reason") != "not_registered" {
-		t.Errorf("refused for %q", a.Text("reason"))
-	}
 }
 
 // TestRefreshBelongsToItsClient: another client, the same one unauthenticated, or the anonymous endpoint of the login API get nothing, and none

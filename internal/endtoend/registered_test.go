@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
@@ -14,7 +13,7 @@ import (
 // removal has been answered, to none. Other nodes learnt of it a moment later once, and showed an error page to whoever was fast.
 func TestRegisteredClientIsKnownEverywhere(t *testing.T) {
 	many(t, func(t *testing.T, o server.Options) {
-		o.Config = strings.Replace(twoClients, "  default_client:", "  oauth: {registration: true}\n  default_client:", 1)
+		o.Config = twoClients
 		p := server.StartPair(t, o)
 		p.Pin(map[string]int{"/oauth2/clients": 0, "/oauth2/authorize": 1})
 		c := exec.CommandContext(t.Context(), server.Build(t, ""), "registration-token", "create", "--name", "x", "--uses", "10", "--dev", "--data", p.Data, "--json")

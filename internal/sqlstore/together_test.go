@@ -237,6 +237,7 @@ func TestGroupsOnDyingConnections(t *testing.T) {
 	killAll := axe(t, testbed.Open(t, url, sqlstore.Config{MaxConns: 1}))
 	seed(t, s)
 	families := opened(t, s, 24)
+	first := session.Ref{TenantID: tenantID, ID: families[0].ID}
 	done := make(chan struct{})
 	var all sync.WaitGroup
 	for i := range families {
@@ -263,10 +264,9 @@ func TestGroupsOnDyingConnections(t *testing.T) {
 	}
 	for range 5 {
 		killAll()
-		version := families[0].ID
-		l, _ := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: version})
+		l, _ := s.Sessions().Load(t.Context(), first)
 		until(t, func() bool { // somebody got on since
-			now, err := s.Sessions().Load(t.Context(), session.Ref{TenantID: tenantID, ID: version})
+			now, err := s.Sessions().Load(t.Context(), first)
 			return err == nil && now.Family.Version > l.Family.Version
 		})
 	}

@@ -1,7 +1,12 @@
 // What services share that trust each other's tokens: the check with jsonwebtoken and jwks-rsa, and how a program here says where it listens.
+import { webcrypto } from "node:crypto";
 import http from "node:http";
 import jsonwebtoken from "jsonwebtoken";
 import jwksClient from "jwks-rsa";
+
+// Node.js 18, which Debian 12 has, brings all that the libraries need, but not by these names.
+globalThis.crypto ??= webcrypto;
+globalThis.CryptoKey ??= webcrypto.CryptoKey;
 
 // started listens on the loopback, on a free port unless one is given.
 export function started(app, port = 0) {

@@ -65,7 +65,10 @@ func TestWebApplications(t *testing.T) {
 // entersAndLeaves logs in, out, and finds that the next login asks again.
 func (a *applications) entersAndLeaves(app, email, password string) {
 	a.t.Helper()
-	open := func(path string) { do(a.t, chromedp.Do(a.tab, chromedp.Navigate(app+path))) }
+	open := func(path string) {
+		a.t.Helper()
+		until(a.t, 20*time.Second, "the browser opens "+path, func() bool { return chromedp.Do(a.tab, chromedp.Navigate(app+path)) == nil })
+	}
 	shows := func(condition string) { // a script may lead to yet another page meanwhile, so a question without an answer is asked again
 		a.t.Helper()
 		seen := ""
@@ -88,7 +91,7 @@ func (a *applications) entersAndLeaves(app, email, password string) {
 	}
 	asked := func() {
 		a.t.Helper()
-		shows(`location.pathname === "/ui/login" && document.querySelector("#login-submit") !== null`)
+		shows(`location.pathname === "/ui/login" && document.readyState === "complete" && document.querySelector("#login-submit") !== null`)
 	}
 	open("/")
 	says("nobody")

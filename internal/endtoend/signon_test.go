@@ -156,7 +156,10 @@ func (a *applications) back(name string) string {
 func (a *applications) clicks(id string, pairs ...string) {
 	a.t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
-		do(a.t, chromedp.Do(a.tab, chromedp.Clear(chromedp.CSS("input#"+pairs[i])), chromedp.SendKeys(chromedp.CSS("input#"+pairs[i]), pairs[i+1])))
+		field := chromedp.CSS("input#" + pairs[i])
+		until(a.t, 20*time.Second, "there is a field "+pairs[i], func() bool { // a page that a script leads to takes over under a first try
+			return chromedp.Do(a.tab, chromedp.Clear(field), chromedp.SendKeys(field, pairs[i+1])) == nil
+		})
 	}
 	if _, err := chromedp.RunResponse(a.tab, chromedp.Click(chromedp.CSS("#"+id))); err != nil {
 		a.t.Fatalf("a click on %s: %v", id, err)

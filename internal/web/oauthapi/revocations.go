@@ -99,8 +99,8 @@ func streams(r *http.Request) bool {
 
 // stream sends batches until the caller leaves, is too slow, loses its key, or the feed ends.
 func (a *API) stream(x *web.Exchange, f *revocation.Follower) error {
+	checked := a.cfg.Now() // before the caller hears anything
 	s := x.Stream("text/event-stream", patience)
-	checked := a.cfg.Now()
 	for {
 		b, err := f.Next(x.R.Context())
 		if errors.Is(err, revocation.ErrEnded) {

@@ -1,13 +1,9 @@
 package endtoend
 
 import (
-	"context"
 	"encoding/json"
 	"net/url"
-	"os"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
@@ -91,17 +87,9 @@ func (b *bond) mustOnPages() {
 // mustWhenRegistered: dpop_bound_access_tokens of a registration (RFC 9449 section 5.2) says the same.
 func (b *bond) mustWhenRegistered(o server.Options) {
 	b.t.Helper()
-	ctx, stop := context.WithTimeout(b.t.Context(), 30*time.Second)
-	defer stop()
-	c := exec.CommandContext(ctx, server.Build(b.t, ""), "registration-token", "create", "--name", "bound", "--dev", "--data", b.s.Data, "--json")
-	if c.Env = os.Environ(); o.Store != "" {
-		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+o.Store)
-	}
-	out, err := c.Output()
-	do(b.t, err)
 	var made struct{ Token string }
-	do(b.t, json.Unmarshal(out, &made))
-	r, err := b.s.Visitor().With("Authorization", "Bearer "+made.Token).Post(ctx, "/oauth2/clients", map[string]any{
+	do(b.t, json.Unmarshal(commanded(b.t, b.s.Data, server.Options{Store: o.Store}, "registration-token", "create", "--name", "bound", "--json"), &made))
+	r, err := b.s.Visitor().With("Authorization", "Bearer "+made.Token).Post(b.t.Context(), "/oauth2/clients", map[string]any{
 		"client_name": "Registered", "redirect_uris": []string{localCallback}, "token_endpoint_auth_method": "none", "dpop_bound_access_tokens": true,
 		"grant_types": []string{"authorization_code", "refresh_token"},
 	})

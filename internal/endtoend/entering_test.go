@@ -1,14 +1,10 @@
 package endtoend
 
 import (
-	"context"
 	"encoding/json"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/drill"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
@@ -37,22 +33,6 @@ type walker struct {
 }
 
 func walks(t *testing.T, s *server.Server) *walker { return &walker{s.Visitor(), t, s} }
-
-// commands runs an operator's command beside the server.
-func commands(t *testing.T, s *server.Server, store string, args ...string) string {
-	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
-	defer stop()
-	c := exec.CommandContext(ctx, server.Build(t, ""), append(args, "--dev", "--data", s.Data)...)
-	if c.Env = os.Environ(); store != "" {
-		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+store)
-	}
-	out, err := c.CombinedOutput()
-	if err != nil {
-		t.Fatalf("gatehouse %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
 
 // opens begins at an application and goes as far as no page asks for anything: to a page of the server, or back to the application.
 func (w *walker) opens(client string, more ...string) *url.URL {
@@ -193,12 +173,12 @@ func TestEnteringAListedApplication(t *testing.T) {
 		r, err = s.Visitor().Post(t.Context(), "/register", map[string]string{"email": drill.Fresh("x"), "password": drill.Password, "client_id": "books"})
 		refusedFor(t, "a sign-up", r, err, 403, "registration_closed")
 
-		commands(t, s, o.Store, "users", "register", email, "--client", "books", "--role", "clerk")
+		commanded(t, s.Data, o, "users", "register", email, "--client", "books", "--role", "clerk")
 		tokens := w.exchanged("books", "", w.opens("books", "scope", "openid offline_access"))
 		r, err = logIn()
 		api := must(t, "a login of a registered person", r, err, 200)
 
-		commands(t, s, o.Store, "users", "unregister", email, "--client", "books")
+		commanded(t, s.Data, o, "users", "unregister", email, "--client", "books")
 		r, err = s.Visitor().Post(t.Context(), "/oauth2/token", url.Values{
 			"grant_type": {"refresh_token"}, "refresh_token": {tokens.Text("refresh_token")}, "client_id": {"books"},
 		})
@@ -219,7 +199,7 @@ func TestEnteringAListedApplication(t *testing.T) {
 func TestRegisteredClientFromScratch(t *testing.T) {
 	s := server.Start(t, server.Options{Config: openAndListed})
 	var made struct{ Token string }
-	do(t, json.Unmarshal([]byte(commands(t, s, "", "registration-token", "create", "--name", "partner", "--json")), &made))
+	do(t, json.Unmarshal(commanded(t, s.Data, server.Options{}, "registration-token", "create", "--name", "partner", "--json"), &made))
 	r, err := s.Visitor().With("Authorization", "Bearer "+made.Token).Post(t.Context(), "/oauth2/clients", map[string]any{
 		"client_name": "Partner", "redirect_uris": []string{"http://127.0.0.1/callback"}, "token_endpoint_auth_method": "client_secret_post",
 	})

@@ -1,9 +1,7 @@
 package endtoend
 
 import (
-	"bytes"
 	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -67,15 +65,7 @@ func TestInternalKeyOfACommand(t *testing.T) {
 		s := server.Start(t, o)
 		command := func(args ...string) []byte {
 			t.Helper()
-			c := exec.Command(server.Build(t, ""), append([]string{"internal-key"}, append(args, "--dev", "--data", s.Data, "--json")...)...)
-			c.Env = append(c.Environ(), "GATEHOUSE_STORE__URL="+storeOf(o))
-			var log bytes.Buffer
-			c.Stderr = &log
-			out, err := c.Output()
-			if err != nil {
-				t.Fatalf("%v: %s", err, &log)
-			}
-			return out
+			return commanded(t, s.Data, o, append([]string{"internal-key"}, append(args, "--json")...)...)
 		}
 		var made struct{ ID, Key string }
 		do(t, json.Unmarshal(command("create", "--name", "billing", "--scope", "tokens:verify"), &made))

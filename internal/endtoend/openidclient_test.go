@@ -1,14 +1,12 @@
 package endtoend
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -366,14 +364,8 @@ func (a *party) visitsForm(page string) {
 
 // registers: whoever holds an initial access token gets a client of its own, and people are asked before it learns about them.
 func (a *party) registers() {
-	ctx, stop := context.WithTimeout(a.t.Context(), 30*time.Second)
-	defer stop()
-	c := exec.CommandContext(ctx, server.Build(a.t, ""), "registration-token", "create", "--name", "partner", "--dev", "--data", a.s.Data, "--json")
-	c.Env = storeEnv(a.store)
-	out, err := c.Output()
-	do(a.t, err)
 	var made struct{ Token string }
-	do(a.t, json.Unmarshal(out, &made))
+	do(a.t, json.Unmarshal(commanded(a.t, a.s.Data, server.Options{Store: a.store}, "registration-token", "create", "--name", "partner", "--json"), &made))
 	about := object{"client_name": "Partner", "token_endpoint_auth_method": "client_secret_post", "grant_types": []string{"authorization_code", "refresh_token"}}
 	if _, failure := a.try("register", "stranger", "git_of_nobody", about); failure == "" {
 		a.t.Fatal("a stranger registered a client")

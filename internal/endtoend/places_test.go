@@ -1,8 +1,11 @@
 package endtoend
 
 import (
-	"os"
+	"bytes"
+	"context"
+	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/testbed"
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
@@ -30,12 +33,22 @@ func startAt(t *testing.T, o server.Options) (*server.Server, *server.Pair) {
 	return p.Server, p
 }
 
-// storeEnv is the environment of a command beside a server on that store, "" for SQLite in its data folder.
-func storeEnv(store string) []string {
-	if store == "" {
-		return os.Environ()
+// commanded gives what a command of an operator prints that runs beside the servers of a data folder, on their store.
+func commanded(t *testing.T, data string, o server.Options, args ...string) []byte {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	c := exec.CommandContext(ctx, server.Build(t, ""), append(args, "--dev", "--data", data)...)
+	if c.Env = append(c.Environ(), o.Env...); o.Store != "" {
+		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+o.Store)
 	}
-	return append(os.Environ(), "GATEHOUSE_STORE__URL="+store)
+	var said bytes.Buffer
+	c.Stderr = &said
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("gatehouse %v: %v: %s", args, err, &said)
+	}
+	return out
 }
 
 // bothServed fails unless each node of a pair has answered at one of these paths.

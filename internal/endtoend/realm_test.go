@@ -1,12 +1,10 @@
 package endtoend
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -323,19 +321,8 @@ func (r *realm) initialToken(uses int) string {
 
 func initialToken(t *testing.T, s *server.Server, o server.Options, uses int, more ...string) string {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
-	defer stop()
-	args := []string{
-		"registration-token", "create", "--name", "partner", "--uses=" + fmt.Sprint(uses), "--dev", "--data", s.Data, "--config", s.Data + "/gatehouse.yaml", "--json",
-	}
-	c := exec.CommandContext(ctx, server.Build(t, ""), append(args, more...)...)
-	c.Env = append(c.Environ(), o.Env...)
-	if o.Store != "" {
-		c.Env = append(c.Env, "GATEHOUSE_STORE__URL="+o.Store)
-	}
-	out, err := c.Output()
-	do(t, err)
+	args := []string{"registration-token", "create", "--name", "partner", "--uses=" + fmt.Sprint(uses), "--config", s.Data + "/gatehouse.yaml", "--json"}
 	var made struct{ Token string }
-	do(t, json.Unmarshal(out, &made))
+	do(t, json.Unmarshal(commanded(t, s.Data, o, append(args, more...)...), &made))
 	return made.Token
 }

@@ -3,7 +3,6 @@ package endtoend
 import (
 	"encoding/json"
 	"net/url"
-	"os/exec"
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/testbed/server"
@@ -16,12 +15,8 @@ func TestRegisteredClientIsKnownEverywhere(t *testing.T) {
 		o.Config = twoClients
 		p := server.StartPair(t, o)
 		p.Pin(map[string]int{"/oauth2/clients": 0, "/oauth2/authorize": 1})
-		c := exec.CommandContext(t.Context(), server.Build(t, ""), "registration-token", "create", "--name", "x", "--uses", "10", "--dev", "--data", p.Data, "--json")
-		c.Env = storeEnv(o.Store)
-		out, err := c.Output()
-		do(t, err)
 		var made struct{ Token string }
-		do(t, json.Unmarshal(out, &made))
+		do(t, json.Unmarshal(commanded(t, p.Data, o, "registration-token", "create", "--name", "x", "--uses", "10", "--json"), &made))
 		for range 10 {
 			knownAtOnce(t, p, made.Token)
 		}

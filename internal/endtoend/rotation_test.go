@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,11 +25,7 @@ func (o operator) run(t *testing.T, config string, args ...string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ops.yaml")
 	do(t, os.WriteFile(file, []byte(config), 0o600))
-	cmd := exec.Command(server.Build(t, ""), append(args, "--dev", "--data", o.data, "--config", file)...)
-	cmd.Env = append(os.Environ(), "GATEHOUSE_STORE__URL="+o.store)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("gatehouse %v: %v\n%s", args, err, out)
-	}
+	commanded(t, o.data, server.Options{Store: o.store}, append(args, "--config", file)...)
 }
 
 // TestEveryRotationUnderLoad rotates signing, MAC, sealing, pepper and master keys of two nodes under 200 refreshes a second: nobody honest

@@ -1,7 +1,6 @@
 package endtoend
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -155,15 +154,7 @@ func TestServiceTokenOfACommand(t *testing.T) {
 		s := server.Start(t, o)
 		command := func(args ...string) []byte {
 			t.Helper()
-			c := exec.Command(server.Build(t, ""), append([]string{"service-token"}, append(args, "--dev", "--data", s.Data, "--json")...)...)
-			c.Env = append(c.Environ(), "GATEHOUSE_STORE__URL="+storeOf(o))
-			var log bytes.Buffer
-			c.Stderr = &log
-			out, err := c.Output()
-			if err != nil {
-				t.Fatalf("%v: %s", err, &log)
-			}
-			return out
+			return commanded(t, s.Data, o, append([]string{"service-token"}, append(args, "--json")...)...)
 		}
 		for _, key := range []string{"--static", "--dynamic"} {
 			var made struct{ ID, JTI, Token string }

@@ -1,10 +1,8 @@
 package endtoend
 
 import (
-	"context"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -106,10 +104,10 @@ var endings = []ending{
 		browser.submits("/ui/account/password", url.Values{"password": {p.Password}, "new_password": {"a wholly new password"}})
 	}},
 	{"a disable", func(t *testing.T, s *server.Server, o server.Options, p *drill.Person, _ *party) {
-		byHand(t, s, o, "users", "disable", p.Email)
+		commanded(t, s.Data, o, "users", "disable", p.Email)
 	}},
 	{"a delete by an operator", func(t *testing.T, s *server.Server, o server.Options, p *drill.Person, _ *party) {
-		byHand(t, s, o, "users", "delete", p.Email)
+		commanded(t, s.Data, o, "users", "delete", p.Email)
 	}},
 	{"a delete by the person", func(t *testing.T, s *server.Server, _ server.Options, p *drill.Person, _ *party) {
 		access, _ := bearer(t.Context(), t, p)
@@ -128,18 +126,6 @@ func (a *party) submits(page string, form url.Values) {
 	a.t.Helper()
 	r, err := a.p.Post(a.t.Context(), page, form)
 	must(a.t, page, r, err, http.StatusSeeOther)
-}
-
-// byHand runs a command beside the server.
-func byHand(t *testing.T, s *server.Server, o server.Options, args ...string) {
-	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	c := exec.CommandContext(ctx, server.Build(t, ""), append(args, "--dev", "--data", s.Data)...)
-	c.Env = storeEnv(o.Store)
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", args, err, out)
-	}
 }
 
 // TestWhateverEndsASignOnIsHeardByItsApplications: by the applications of every browser of the person, once each, whoever ended it and how.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,11 +75,7 @@ func TestSuperTokensKeys(t *testing.T) {
 	last, _ := w.bare.opened("header", object{"userId": "keys"})
 	file := filepath.Join(t.TempDir(), "gatehouse.yaml")
 	do(t, os.WriteFile(file, []byte(o.Config), 0o600))
-	cmd := exec.Command(server.Build(t, ""), "keys", "rotate", "--purpose", "sign", "--dev", "--data", w.nodes[0].Data, "--config", file)
-	cmd.Env = append(os.Environ(), "GATEHOUSE_STORE__URL="+o.Store)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("rotate: %v\n%s", err, out)
-	}
+	commanded(t, w.nodes[0].Data, o, "keys", "rotate", "--purpose", "sign", "--config", file)
 	next := another("an operator rotated")
 	good("an operator rotated", last, next)
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -278,11 +277,7 @@ func (w *superWorld) importPeople(t *testing.T, n int) {
 		do(t, err)
 	}
 	do(t, f.Close())
-	cmd := exec.Command(server.Build(t, ""), "users", "import", file, "--json", "--dev", "--data", w.nodes[0].Data)
-	cmd.Env = append(os.Environ(), "GATEHOUSE_STORE__URL="+w.store)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("import: %v\n%s", err, out)
-	}
+	commanded(t, w.nodes[0].Data, server.Options{Store: w.store}, "users", "import", file, "--json")
 }
 
 func superMetadata(t *testing.T, w *superWorld) {

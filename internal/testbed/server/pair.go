@@ -27,7 +27,7 @@ type Pair struct {
 func StartPair(t testing.TB, o Options) *Pair {
 	t.Helper()
 	p := &Pair{served: map[string]*[2]int{}}
-	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: p.rewrite})
+	front := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: p.rewrite}) // its address is in the configuration of the nodes
 	t.Cleanup(front.Close)
 	_, port, err := net.SplitHostPort(front.Listener.Addr().String())
 	if err != nil {
@@ -44,6 +44,7 @@ func StartPair(t testing.TB, o Options) *Pair {
 	for i := range p.Nodes {
 		p.Nodes[i] = Start(t, o)
 	}
+	front.Start() // only now, so that what it serves reads nodes that nobody writes any more
 	one := *p.Nodes[0]
 	one.URL = shared
 	p.Server = &one

@@ -42,9 +42,10 @@ func put(tx sqlstore.Tx, id string) error {
 func hold(t *testing.T, s *sqlstore.Store) (release func()) {
 	t.Helper()
 	inside, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	entered := sync.OnceFunc(func() { close(inside) }) // a write may run again
 	go func() {
 		done <- s.Write(context.WithoutCancel(t.Context()), func(sqlstore.Tx) error {
-			close(inside)
+			entered()
 			<-free
 			return nil
 		})

@@ -53,13 +53,14 @@ func held(t *testing.T, s *sqlstore.Store, half func(tx sqlstore.Tx) error, othe
 	t.Helper()
 	inside, release := make(chan struct{}), make(chan struct{})
 	first, second := make(chan error, 1), make(chan error, 1)
+	entered := sync.OnceFunc(func() { close(inside) }) // a write may run again
 	go func() {
 		first <- s.Write(t.Context(), func(tx sqlstore.Tx) error {
+			defer entered()
 			if err := half(tx); err != nil {
-				close(inside)
 				return err
 			}
-			close(inside)
+			entered()
 			<-release
 			return nil
 		})

@@ -13,8 +13,8 @@ import (
 // maxGroup bounds how many writes share one commit, so that the first of them is answered soon.
 const maxGroup = 256
 
-// writer owns the one connection that writes. It takes everything that waits, runs each job in a savepoint, commits once, and then
-// answers all: durability costs one sync per group instead of one per request.
+// writer owns the one connection that writes. It takes everything that waits, runs it, commits once, and then answers all: durability costs
+// one sync per group instead of one per request.
 type writer struct {
 	conn   *liteConn
 	jobs   chan *job
@@ -24,6 +24,7 @@ type writer struct {
 	writes atomic.Int64
 	groups atomic.Int64
 	group  []*job
+	apart  bool // a job of this group has failed: those after it run in savepoints
 }
 
 // job is one verb waiting for the writer. state decides between the caller who gives up and the writer who begins.
@@ -103,16 +104,16 @@ func (w *writer) run() {
 
 // commit runs one group, beginning with first.
 func (w *writer) commit(first *job) {
-	w.group = w.group[:0]
+	w.group, w.apart = w.group[:0], false
 	_, err := w.conn.exec(beginText)
 	for j := first; j != nil; j = w.next() {
 		if !j.state.CompareAndSwap(queued, begun) {
 			continue
 		}
-		w.group = append(w.group, j)
 		if err == nil {
-			err = w.try(j, len(w.group) == 1)
+			err = w.try(j)
 		}
+		w.group = append(w.group, j)
 		if err != nil {
 			break
 		}
@@ -142,28 +143,42 @@ func (w *writer) next() *job {
 	return nil
 }
 
-// try runs one job so that its failure is undone alone. The first of a group needs no savepoint: nothing stands before it that must
-// stay, so undoing it is beginning again. The error it gives means that the whole transaction is lost.
-func (w *writer) try(j *job, first bool) error {
-	if !first {
-		if _, err := w.conn.exec(saveText); err != nil {
+// try runs one job so that its failure is undone alone. Hardly any fails, and a savepoint costs each that succeeds copies of the pages that
+// the group has changed before it: so there is none until one fails. The error means that the whole transaction is lost.
+func (w *writer) try(j *job) error {
+	if w.apart {
+		return w.save(j)
+	}
+	if j.err = guarded(j.fn, w.conn); j.err == nil {
+		return nil
+	}
+	return w.again()
+}
+
+// again undoes the group with the job that has just failed, and runs what stood before it once more.
+func (w *writer) again() error {
+	w.apart = true
+	_, _ = w.conn.exec(rollbackText) // fails when SQLite has rolled back by itself
+	if _, err := w.conn.exec(beginText); err != nil {
+		return err
+	}
+	for _, j := range w.group {
+		if err := w.save(j); err != nil {
 			return err
 		}
 	}
-	j.err = guarded(j.fn, w.conn)
-	switch {
-	case j.err == nil && first:
-		return nil
-	case j.err == nil:
-		_, err := w.conn.exec(releaseText)
-		return err
-	case first:
-		_, _ = w.conn.exec(rollbackText) // fails when SQLite has rolled back by itself
-		_, err := w.conn.exec(beginText)
+	return nil
+}
+
+// save runs one job in a savepoint.
+func (w *writer) save(j *job) error {
+	if _, err := w.conn.exec(saveText); err != nil {
 		return err
 	}
-	if _, err := w.conn.exec(undoText); err != nil {
-		return err
+	if j.err = guarded(j.fn, w.conn); j.err != nil {
+		if _, err := w.conn.exec(undoText); err != nil {
+			return err
+		}
 	}
 	_, err := w.conn.exec(releaseText)
 	return err

@@ -23,6 +23,8 @@ type Config struct {
 	Revoked func()
 	// Tell is asked what to send when sessions end; nil sends nothing. Ends of sign-on sessions bring their own (sso.End).
 	Tell Tell
+	// Rehearse is for tests: what is written runs twice, the first time undone.
+	Rehearse bool
 }
 
 // Store is an open database.
@@ -52,6 +54,9 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{own: cfg.Own, bare: e}
+	if cfg.Rehearse {
+		e = rehearsing{e}
+	}
 	if cfg.Revoked != nil {
 		e = announcing{engine: e, revoked: cfg.Revoked}
 	}

@@ -58,7 +58,7 @@ func asStored(t *testing.T, s *sqlstore.Store, families []session.Family) {
 		if err != nil || l.Family.Version != f.Version || l.Family.Head != f.Head || l.Family.ID != f.ID {
 			t.Errorf("session %d: version %d with another head or id, want %d, %v", i, l.Family.Version, f.Version, err)
 		}
-		events, err := s.Events().Find(t.Context(), sqlstore.TrailQuery{TenantID: tenantID, Session: f.ID, Limit: 1000})
+		events, err := s.Events().Find(t.Context(), sqlstore.TrailQuery{TenantID: tenantID, Session: f.ID, Limit: 1 << 20})
 		n := int64(0)
 		for _, e := range events {
 			if e.Type == session.EventRefreshed {

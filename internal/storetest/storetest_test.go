@@ -38,9 +38,12 @@ func rooms(s *sqlstore.Store) storetest.Rooms {
 	}
 }
 
-// both runs a suite on SQLite and PostgreSQL.
+// both runs a suite on SQLite and PostgreSQL, and on each with every write run again, as after a deadlock or a neighbour's failure.
 func both(t *testing.T, suite func(*testing.T, storetest.Rooms)) {
 	testbed.Each(t, func(t *testing.T, s *sqlstore.Store) { suite(t, rooms(s)) })
+	again := sqlstore.Config{Rehearse: true}
+	t.Run("sqlite, every write again", func(t *testing.T) { suite(t, rooms(testbed.Open(t, testbed.SQLite(t), again))) })
+	t.Run("postgres, every write again", func(t *testing.T) { suite(t, rooms(testbed.Open(t, testbed.Postgres(t), again))) })
 }
 
 func TestTenants(t *testing.T)       { both(t, storetest.Tenants) }

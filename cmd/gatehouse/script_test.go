@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,12 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	harness "github.com/gatehouse-auth/gatehouse/internal/testbed/server"
 )
 
 // TestMain lets the test binary play the program, so that scripts and tests run the real command line in a process of its own.
@@ -52,28 +52,10 @@ type (
 	server struct {
 		cmd    *exec.Cmd
 		ready  readyLine
-		stderr *safeBuffer
+		stderr *harness.Output
 		rest   *bufio.Reader
 	}
 )
-
-// safeBuffer is a buffer that a process writes and a test reads.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 func (s *servers) kill() {
 	for _, v := range s.all {
@@ -84,7 +66,7 @@ func (s *servers) kill() {
 
 // startServer starts the program and waits for its ready line.
 func startServer(program, dir string, env []string, args ...string) (*server, error) {
-	s := &server{cmd: exec.Command(program, append([]string{"serve"}, args...)...), stderr: &safeBuffer{}}
+	s := &server{cmd: exec.Command(program, append([]string{"serve"}, args...)...), stderr: &harness.Output{}}
 	s.cmd.Dir, s.cmd.Env, s.cmd.Stderr = dir, env, s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

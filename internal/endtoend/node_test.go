@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,24 +25,6 @@ import (
 type peer struct {
 	t   *testing.T
 	URL string
-}
-
-// lines keeps what a program says on standard error.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // startNode runs a program of peers/node until the test ends. Without Node.js, or the libraries of the lock file, the test fails.
@@ -62,7 +43,7 @@ func startNode(t *testing.T, script string, config map[string]any) *peer {
 	cmd := exec.Command(node, script, string(arg))
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	log := &lines{}
+	log := &server.Output{}
 	cmd.Stderr = log
 	_, err = cmd.StdinPipe() // it ends when this end closes
 	do(t, err)

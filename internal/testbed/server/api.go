@@ -15,7 +15,7 @@ func (s *Server) StartAPI(t testing.TB, tags string, env ...string) {
 	t.Helper()
 	cmd := exec.Command(build(t, tags, "./internal/testbed/api"), "-issuer", s.Issuer, "-keys", s.URL+"/.well-known/jwks.json")
 	cmd.Env = append(os.Environ(), env...)
-	log := &syncBuffer{}
+	log := &Output{}
 	cmd.Stderr = log
 	in, err := cmd.StdinPipe()
 	if err != nil {

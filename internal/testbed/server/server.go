@@ -4,7 +4,6 @@ package server
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,7 +29,7 @@ type Server struct {
 
 	t    testing.TB
 	cmd  *exec.Cmd
-	logs *syncBuffer
+	logs *Output
 	done chan struct{}
 }
 
@@ -117,7 +116,7 @@ func Start(t testing.TB, o Options) *Server {
 		}
 		args = append(args, "--config", file)
 	}
-	s := &Server{t: t, Data: o.Data, logs: &syncBuffer{}, done: make(chan struct{})}
+	s := &Server{t: t, Data: o.Data, logs: &Output{}, done: make(chan struct{})}
 	s.cmd = exec.Command(o.Binary, append(args, o.Args...)...)
 	s.cmd.Env = append(os.Environ(), o.Env...)
 	if o.Store != "" {
@@ -201,7 +200,7 @@ func (s *Server) cleanup() {
 	}
 	_ = s.Stop()
 	if s.t.Failed() {
-		s.t.Logf("log of the server:\n%s", s.logs.tail(8000))
+		s.t.Logf("log of the server:\n%s", s.logs.Tail(8000))
 	}
 }
 
@@ -237,26 +236,4 @@ func (s *Server) MustAdvance(ctx context.Context, d time.Duration) {
 	if err := s.Advance(ctx, d); err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func (s *syncBuffer) tail(n int) string {
-	text := s.String()
-	return text[max(0, len(text)-n):]
 }

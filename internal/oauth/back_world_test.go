@@ -11,7 +11,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
 	"github.com/gatehouse-auth/gatehouse/internal/fetch"
-	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -36,41 +35,6 @@ type back struct {
 	fetched  *fetched
 	login    *logins
 	cfg      oauth.Config
-}
-
-var keysOnce = map[string]func() []byte{}
-
-func init() {
-	for _, alg := range jose.Algs() {
-		keysOnce[alg] = sync.OnceValue(func() []byte {
-			k, err := jose.Generate("k", alg)
-			if err != nil {
-				panic(err)
-			}
-			der, err := k.PKCS8()
-			if err != nil {
-				panic(err)
-			}
-			return der
-		})
-	}
-}
-
-// sameKeys holds one key of each algorithm for the whole run: making RSA keys is what tests would wait for.
-type sameKeys struct{}
-
-func (sameKeys) Make(_ context.Context, _, kid, alg string) (jwk, sealed []byte, err error) {
-	sealed = keysOnce[alg]()
-	k, err := jose.ParsePrivate(kid, alg, sealed)
-	if err != nil {
-		return nil, nil, err
-	}
-	jwk, err = k.Public().JWK()
-	return jwk, sealed, err
-}
-
-func (sameKeys) Handle(k token.SigningKey) (jose.Signer, error) {
-	return jose.ParsePrivate(k.KID, k.Alg, k.Sealed)
 }
 
 // fetched answers for addresses that clients publish keys at.
@@ -144,7 +108,7 @@ func newBack(t testing.TB, store *sqlstore.Store) *back {
 		secret.RingKey{ID: 2, Purpose: secret.PurposeMAC, Key: secret.Bytes(32), Active: true},
 		secret.RingKey{ID: 3, Purpose: secret.PurposePepper, Key: secret.Bytes(32), Active: true})
 	quiet := slog.New(slog.DiscardHandler)
-	b.tokens = token.New(store.Keys(), ring, b.dir, token.Config{Now: func() time.Time { return noon }, Holder: sameKeys{}, Log: quiet})
+	b.tokens = token.New(store.Keys(), ring, b.dir, token.Config{Now: func() time.Time { return noon }, Holder: testbed.SameKeys{}, Log: quiet})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { b.tokens.Run(ctx); close(done) }()

@@ -12,13 +12,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/ephemeral"
-	"github.com/gatehouse-auth/gatehouse/internal/jose"
 	"github.com/gatehouse-auth/gatehouse/internal/login"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -40,44 +38,6 @@ type backWorld struct {
 	dir   *tenant.Directory
 	rooms *oauth.Service
 	now   *time.Time
-}
-
-var rsaKey = sync.OnceValue(func() []byte {
-	k, err := jose.Generate("k", jose.RS256)
-	if err != nil {
-		panic(err)
-	}
-	der, err := k.PKCS8()
-	if err != nil {
-		panic(err)
-	}
-	return der
-})
-
-// quickKeys makes one RSA key for the whole run.
-type quickKeys struct{}
-
-func (quickKeys) Make(_ context.Context, _, kid, alg string) (jwk, sealed []byte, err error) {
-	sealed = rsaKey()
-	if alg != jose.RS256 {
-		k, err := jose.Generate(kid, alg)
-		if err != nil {
-			return nil, nil, err
-		}
-		if sealed, err = k.PKCS8(); err != nil {
-			return nil, nil, err
-		}
-	}
-	k, err := jose.ParsePrivate(kid, alg, sealed)
-	if err != nil {
-		return nil, nil, err
-	}
-	jwk, err = k.Public().JWK()
-	return jwk, sealed, err
-}
-
-func (quickKeys) Handle(k token.SigningKey) (jose.Signer, error) {
-	return jose.ParsePrivate(k.KID, k.Alg, k.Sealed)
 }
 
 // anyPassword proves ada by the password "right".
@@ -122,7 +82,7 @@ func newBack(t testing.TB) *backWorld {
 		keys = append(keys, secret.RingKey{ID: uint32(i + 1), Purpose: p, Key: secret.Bytes(32), Active: true})
 	}
 	ring := secret.NewRing(keys...)
-	tokens := token.New(store.Keys(), ring, w.dir, token.Config{Now: func() time.Time { return noon }, Holder: quickKeys{}, Log: quiet})
+	tokens := token.New(store.Keys(), ring, w.dir, token.Config{Now: func() time.Time { return noon }, Holder: testbed.SameKeys{}, Log: quiet})
 	running, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { tokens.Run(running); close(done) }()

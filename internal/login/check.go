@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -28,6 +29,7 @@ func (s *Service) Check(ctx context.Context, call *audit.Call, req CheckRequest)
 	if err := needPassword("password", req.Password); err != nil {
 		return user.User{}, err
 	}
+	began := time.Now()
 	about := trail{kind: eventLoginRefused, tenant: req.Tenant, email: email}
 	list, err := accountCharges(req.Tenant, email)
 	if err != nil {
@@ -38,7 +40,9 @@ func (s *Service) Check(ctx context.Context, call *audit.Call, req CheckRequest)
 	}
 	try := passwordTry{PasswordRequest: PasswordRequest{Tenant: req.Tenant, Password: req.Password}, email: email, about: about}
 	u, err := s.check(ctx, call, &try)
-	if !try.wrong {
+	if try.wrong {
+		s.onBeat(ctx, began)
+	} else {
 		s.giveBack(ctx, call, list)
 	}
 	return u, err

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
@@ -144,6 +145,7 @@ func (s *Service) askEmailChange(ctx context.Context, call *audit.Call, m self, 
 	if err := s.needFresh(ctx, call, m); err != nil {
 		return err
 	}
+	began := time.Now()
 	refusal := m.trail(eventMeRefused)
 	refusal.email = email
 	if err := s.spendMail(ctx, call, refusal); err != nil {
@@ -160,9 +162,11 @@ func (s *Service) askEmailChange(ctx context.Context, call *audit.Call, m self, 
 	}
 	asked := refusal
 	asked.kind = eventChangeAsked
-	return s.saveTicket(ctx, call, k, mailing{
+	err = s.saveTicket(ctx, call, k, mailing{
 		to: email, template: delivery.TemplateEmailChange, locale: u.Locale, path: verifyPath, drop: known.taken(),
 	}, asked)
+	s.onBeat(ctx, began)
+	return err
 }
 
 // Delete closes the account: all sessions end now, the data is erased after policy DeletedLife. It needs a fresh login.

@@ -49,6 +49,7 @@ func (s *Service) withPassword(ctx context.Context, call *audit.Call, req Passwo
 		try.Client, try.issuer = &tenant.Client{TenantID: req.Tenant.ID}, true
 	}
 	try.about = trail{kind: eventLoginRefused, tenant: req.Tenant, client: try.Client.ID, email: email}
+	began := time.Now()
 	list, err := passwordCharges(call, req.Tenant, email)
 	if err != nil {
 		return err
@@ -63,7 +64,9 @@ func (s *Service) withPassword(ctx context.Context, call *audit.Call, req Passwo
 	if fault.ReasonOf(err) == fault.ReasonUserChanged {
 		err = fault.Wrap(fault.Unavailable, fault.ReasonBusy, "this account is being changed, please try again", err).After(time.Second)
 	}
-	if !try.wrong {
+	if try.wrong {
+		s.onBeat(ctx, began)
+	} else {
 		s.giveBack(ctx, call, list)
 	}
 	return err

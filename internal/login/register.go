@@ -3,6 +3,7 @@ package login
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
@@ -17,6 +18,7 @@ import (
 // whether or not the address has an account: then the attempt is inert and the mail says so. Reasons: weak_password, breached_password,
 // rate_limited, busy; registration_closed (403) where the client requires a registration.
 func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRequest) error {
+	began := time.Now()
 	if req.Client.Settings.RequireRegistration {
 		return closed()
 	}
@@ -58,7 +60,9 @@ func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRe
 	if known.Closed { // a link would lead nowhere: the address is held until the deleted account is erased
 		m = mailing{to: email, template: delivery.TemplateClosed, locale: req.Locale}
 	}
-	return s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: known.taken(), events: []trail{about}})
+	err = s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: known.taken(), events: []trail{about}})
+	s.onBeat(ctx, began)
+	return err
 }
 
 // closed is the refusal of a sign-up at a client that lets in only who is registered: what an open sign-up made would be a registration. It
@@ -99,6 +103,7 @@ func (s *Service) signUpByLogin(ctx context.Context, call *audit.Call, try *pass
 // Resend mails the proof of a sign-up again, under a new token: only the hash of the old one is kept. The attempt of this browser is taken,
 // else the newest. It always answers, stores and queues the same.
 func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest) error {
+	began := time.Now()
 	email, err := user.NormaliseEmail(req.Email)
 	if err != nil {
 		return err
@@ -124,7 +129,9 @@ func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest)
 		a = again(*known.Attempt, a)
 	}
 	m := mailing{to: email, template: delivery.TemplateVerify, locale: a.Locale, path: verifyPath, drop: idle}
-	return s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: idle, events: []trail{about}})
+	err = s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: idle, events: []trail{about}})
+	s.onBeat(ctx, began)
+	return err
 }
 
 // again is old with the id and life of fresh. It stays bound to the browser that made it: who asks for the mail again proves nothing, and

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
@@ -13,6 +14,7 @@ import (
 // Forgot mails a reset link: to an account's address, or to one that has sign-up attempts only, where spending it makes the user. For any
 // other address (and for a disabled account) the same rows are written, inert, and nothing is sent. Reasons: rate_limited.
 func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest) error {
+	began := time.Now()
 	email, err := user.NormaliseEmail(req.Email)
 	if err != nil {
 		return err
@@ -46,7 +48,9 @@ func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest)
 	default:
 		m.drop = true
 	}
-	return s.saveTicket(ctx, call, k, m, about)
+	err = s.saveTicket(ctx, call, k, m, about)
+	s.onBeat(ctx, began)
+	return err
 }
 
 // saveTicket writes a ticket, inert when its mail is to be dropped, with mail and event.

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -57,6 +58,7 @@ type Config struct {
 	Directory   Directory
 	PublicURL   string // base of mailed links for tenants whose issuer is not a URL; never taken from a Host header
 	Log         *slog.Logger
+	Beat        time.Duration // what answers that tell nothing are spaced to since their request; 0 means 50 ms, a negative one is none, for tests
 }
 
 // Validate names everything that is missing or wrong.
@@ -88,7 +90,7 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
+	cfg.PublicURL, cfg.Beat = strings.TrimRight(cfg.PublicURL, "/"), cmp.Or(cfg.Beat, defaultBeat)
 	return &Service{cfg: cfg}
 }
 

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -139,7 +140,7 @@ func newWorld(t *testing.T, b backend, cfg login.Config) *world {
 	cfg.Credentials, cfg.Recorder, cfg.Limits = watchedCredentials{b.secrets, j}, watchedRecorder{b.sessions, j}, watchedLimits{b.limits, j}
 	cfg.Values = b.values
 	cfg.Ring, cfg.Directory, cfg.PublicURL = ring, w.dir, "https://public.example.com/"
-	cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	cfg.Log, cfg.Beat = slog.New(slog.NewTextHandler(io.Discard, nil)), cmp.Or(cfg.Beat, -1)
 	w.svc = login.New(cfg)
 	return w
 }

@@ -97,7 +97,7 @@ func newPeople(t testing.TB, store *sqlstore.Store) *people {
 	p.logins = login.New(login.Config{
 		Store: p.post, Janitor: store.Janitor(), Credentials: store.Credentials(), Users: store.Users(), Sessions: p.node.sessions,
 		Recorder: store.Sessions(), Passwords: p.passwords, Limits: memory, Values: memory, Ring: ring, Directory: p.node.dir,
-		PublicURL: issuer, Log: log,
+		PublicURL: issuer, Log: log, Beat: -1,
 	})
 	p.mount(t, log)
 	return p

@@ -66,3 +66,18 @@ func TestAnswersComeOnTheBeat(t *testing.T) {
 		}
 	})
 }
+
+// TestWorkLongerThanABeat: the answer comes on the next one.
+func TestWorkLongerThanABeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memoryBackend(t)
+		b.logins = telling{b.logins}
+		w := newWorld(t, b, login.Config{Beat: 1500 * time.Microsecond})
+		w.member(t, "ada@example.com")
+		began := time.Now()
+		must(t, w.forgot(w.call("bx"), "ada@example.com"))
+		if took := time.Since(began); took < 3*time.Millisecond || took > 3300*time.Microsecond {
+			t.Errorf("1.7 ms of work was answered after %v", took)
+		}
+	})
+}

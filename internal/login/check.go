@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/fault"
@@ -29,7 +28,8 @@ func (s *Service) Check(ctx context.Context, call *audit.Call, req CheckRequest)
 	if err := needPassword("password", req.Password); err != nil {
 		return user.User{}, err
 	}
-	began := time.Now()
+	beat := s.begin()
+	defer beat.end()
 	about := trail{kind: eventLoginRefused, tenant: req.Tenant, email: email}
 	list, err := accountCharges(req.Tenant, email)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Service) Check(ctx context.Context, call *audit.Call, req CheckRequest)
 	try := passwordTry{PasswordRequest: PasswordRequest{Tenant: req.Tenant, Password: req.Password}, email: email, about: about}
 	u, err := s.check(ctx, call, &try)
 	if try.wrong {
-		s.onBeat(ctx, began)
+		beat.wait(ctx)
 	} else {
 		s.giveBack(ctx, call, list)
 	}

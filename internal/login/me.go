@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
@@ -145,7 +144,8 @@ func (s *Service) askEmailChange(ctx context.Context, call *audit.Call, m self, 
 	if err := s.needFresh(ctx, call, m); err != nil {
 		return err
 	}
-	began := time.Now()
+	beat := s.begin()
+	defer beat.end()
 	refusal := m.trail(eventMeRefused)
 	refusal.email = email
 	if err := s.spendMail(ctx, call, refusal); err != nil {
@@ -165,7 +165,7 @@ func (s *Service) askEmailChange(ctx context.Context, call *audit.Call, m self, 
 	err = s.saveTicket(ctx, call, k, mailing{
 		to: email, template: delivery.TemplateEmailChange, locale: u.Locale, path: verifyPath, drop: known.taken(),
 	}, asked)
-	s.onBeat(ctx, began)
+	beat.wait(ctx)
 	return err
 }
 

@@ -49,7 +49,8 @@ func (s *Service) withPassword(ctx context.Context, call *audit.Call, req Passwo
 		try.Client, try.issuer = &tenant.Client{TenantID: req.Tenant.ID}, true
 	}
 	try.about = trail{kind: eventLoginRefused, tenant: req.Tenant, client: try.Client.ID, email: email}
-	began := time.Now()
+	beat := s.begin()
+	defer beat.end()
 	list, err := passwordCharges(call, req.Tenant, email)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func (s *Service) withPassword(ctx context.Context, call *audit.Call, req Passwo
 		err = fault.Wrap(fault.Unavailable, fault.ReasonBusy, "this account is being changed, please try again", err).After(time.Second)
 	}
 	if try.wrong {
-		s.onBeat(ctx, began)
+		beat.wait(ctx)
 	} else {
 		s.giveBack(ctx, call, list)
 	}

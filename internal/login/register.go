@@ -3,7 +3,6 @@ package login
 import (
 	"cmp"
 	"context"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/credential"
@@ -18,7 +17,8 @@ import (
 // whether or not the address has an account: then the attempt is inert and the mail says so. Reasons: weak_password, breached_password,
 // rate_limited, busy; registration_closed (403) where the client requires a registration.
 func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRequest) error {
-	began := time.Now()
+	beat := s.begin()
+	defer beat.end()
 	if req.Client.Settings.RequireRegistration {
 		return closed()
 	}
@@ -61,7 +61,7 @@ func (s *Service) Register(ctx context.Context, call *audit.Call, req RegisterRe
 		m = mailing{to: email, template: delivery.TemplateClosed, locale: req.Locale}
 	}
 	err = s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: known.taken(), events: []trail{about}})
-	s.onBeat(ctx, began)
+	beat.wait(ctx)
 	return err
 }
 
@@ -103,7 +103,8 @@ func (s *Service) signUpByLogin(ctx context.Context, call *audit.Call, try *pass
 // Resend mails the proof of a sign-up again, under a new token: only the hash of the old one is kept. The attempt of this browser is taken,
 // else the newest. It always answers, stores and queues the same.
 func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest) error {
-	began := time.Now()
+	beat := s.begin()
+	defer beat.end()
 	email, err := user.NormaliseEmail(req.Email)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ func (s *Service) Resend(ctx context.Context, call *audit.Call, req MailRequest)
 	}
 	m := mailing{to: email, template: delivery.TemplateVerify, locale: a.Locale, path: verifyPath, drop: idle}
 	err = s.saveAttempt(ctx, call, req.Client, attemptToSave{a: a, m: m, inert: idle, events: []trail{about}})
-	s.onBeat(ctx, began)
+	beat.wait(ctx)
 	return err
 }
 

@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/audit"
 	"github.com/gatehouse-auth/gatehouse/internal/delivery"
@@ -14,7 +13,8 @@ import (
 // Forgot mails a reset link: to an account's address, or to one that has sign-up attempts only, where spending it makes the user. For any
 // other address (and for a disabled account) the same rows are written, inert, and nothing is sent. Reasons: rate_limited.
 func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest) error {
-	began := time.Now()
+	beat := s.begin()
+	defer beat.end()
 	email, err := user.NormaliseEmail(req.Email)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *Service) Forgot(ctx context.Context, call *audit.Call, req MailRequest)
 		m.drop = true
 	}
 	err = s.saveTicket(ctx, call, k, m, about)
-	s.onBeat(ctx, began)
+	beat.wait(ctx)
 	return err
 }
 

@@ -59,6 +59,7 @@ func All() []Drill {
 		{7, "session-fixation", []string{"fresh-ids"}, sessionFixation},
 		{7, "sign-on-fixation", []string{"fresh-ids"}, signOnFixation},
 		{8, "enumeration-by-answer", []string{"same-answer"}, enumeration},
+		{8, "enumeration-by-clock", []string{"beat"}, enumerationByClock},
 		{9, "pre-hijack", []string{"inert-attempts"}, preHijack},
 		{9, "pre-hijack-by-claim", []string{"claims-yield"}, preHijackByClaim},
 		{11, "mix-up", []string{"response-iss"}, mixUp},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // enumeration: does any answer tell whether an address has an account? Asked of a client that does not register people by itself.
@@ -36,6 +37,35 @@ func enumeration(ctx context.Context, t *Target) (Verdict, error) {
 		}
 	}
 	return refused("every answer is the same for known and unknown addresses")
+}
+
+// beat is how long an answer that must not tell is held back at least.
+const beat = 50 * time.Millisecond
+
+// enumerationByClock: does an answer come as soon as its work is done, so that a clock tells the work for a known from that for an unknown address?
+// A classifier would need thousands of timings; this looks at the quickest of a few.
+func enumerationByClock(ctx context.Context, t *Target) (Verdict, error) {
+	p, err := t.SignUp(ctx, "timed")
+	if err != nil {
+		return Verdict{}, err
+	}
+	for _, path := range []string{"/password/forgot", "/email/verify/resend"} {
+		for _, email := range []string{p.Email, Fresh("timed"), Fresh("timed")} {
+			began := t.Now()
+			r, err := t.Visitor().Post(ctx, path, map[string]string{"email": email, "client_id": t.Strict})
+			took := t.Now().Sub(began)
+			if err != nil {
+				return Verdict{}, err
+			}
+			if r.Status != http.StatusAccepted {
+				return Verdict{}, fmt.Errorf("%s: %s", path, r)
+			}
+			if took < beat {
+				return succeeded("%s answers after %v, which is the time of its work", path, took)
+			}
+		}
+	}
+	return refused("every answer waits for its beat")
 }
 
 // ask gives all of an answer that could tell something, without the parts that differ every time.
